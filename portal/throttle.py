@@ -1,0 +1,102 @@
+"""
+Every limit of the product, by name.
+
+Counts live in the database, so they hold across processes and survive an emptied cache (R3). A try is
+spent *before* it is judged, in a transaction of its own, so that a refusal's rollback cannot give it back
+and forty tries at once cannot slip past the tenth. A limit that is used up stays so until its window has
+passed since the last try that was still judged: later tries do not prolong it, so a stranger cannot keep
+a client out for ever with one try a day.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db import connection
+from django.db.models import F, Q
+
+from portal.models import Allowance
+
+
+@dataclass(frozen=True)
+class Limit:
+    """`size` tries within `window` of one another, for each key."""
+
+    name: str
+    size: int
+    window: timedelta
+
+
+DAY = timedelta(hours=24)
+HOUR = timedelta(hours=1)
+
+# Ten consecutive failures within any 24 hours (KB1132).
+PASSWORD_OF_NAME = Limit("password_of_name", 10, DAY)
+# An office behind one address may mistype; a guesser of many names may not go on.
+PASSWORD_FROM_ADDRESS = Limit("password_from_address", 100, HOUR)
+# The second factor has a counter of its own: whoever tries it knows the password already.
+SECOND_FACTOR_OF_USER = Limit("second_factor_of_user", 5, DAY)
+# Challenges drawn for one user: nobody shops for a question whose answer he has seen.
+CHALLENGES_OF_USER = Limit("challenges_of_user", 40, HOUR)
+# The share wizard takes another username's password: it has limits of its own, so that guessing there
+# can neither lock the owner's login nor go on for long.
+OWNER_PASSWORD_OF_NAME = Limit("owner_password_of_name", 10, DAY)
+OWNER_PASSWORD_BY_REQUESTER = Limit("owner_password_by_requester", 10, DAY)
+
+Pair = tuple[Limit, str]
+
+UPSERT = """
+INSERT INTO portal_allowance AS kept ("limit", "key", spent, size, last_at, resets_at)
+VALUES {rows}
+ON CONFLICT ("limit", "key") DO UPDATE SET
+    spent = CASE WHEN kept.resets_at <= excluded.last_at THEN 1
+                 WHEN kept.spent < excluded.size THEN kept.spent + 1
+                 ELSE excluded.size + 1 END,
+    resets_at = CASE WHEN kept.resets_at <= excluded.last_at OR kept.spent < excluded.size
+                     THEN excluded.resets_at ELSE kept.resets_at END,
+    size = excluded.size,
+    last_at = excluded.last_at
+RETURNING "limit", spent > size
+"""
+
+
+def spend(pairs: Iterable[Pair], *, now: datetime) -> frozenset[str]:
+    """
+    Spend one try of each limit and key, in one statement; the names of the limits that are used up.
+
+    Call it outside the transaction that judges the try. Pairs are sorted so that two callers cannot
+    wait for each other's row.
+    """
+    when = connection.ops.adapt_datetimefield_value
+    wanted = sorted({(limit.name, key[:80]): limit for limit, key in pairs}.items())
+    values = [
+        (name, key, 1, limit.size, when(now), when(now + limit.window))
+        for (name, key), limit in wanted
+    ]
+    rows = ", ".join(["(%s, %s, %s, %s, %s, %s)"] * len(values))
+    with connection.cursor() as cursor:
+        cursor.execute(UPSERT.format(rows=rows), [cell for row in values for cell in row])
+        return frozenset(name for name, used_up in cursor.fetchall() if used_up)
+
+
+def used_up(pairs: Iterable[Pair], *, now: datetime) -> frozenset[str]:
+    """The names of the limits that are used up already; spends nothing."""
+    full = Allowance.objects.filter(_any(pairs), spent__gte=F("size"), resets_at__gt=now)
+    return frozenset(full.values_list("limit", flat=True))
+
+
+def give_back(pairs: Iterable[Pair]) -> None:
+    """Take back one try that turned out right, without clearing the failures before it."""
+    Allowance.objects.filter(_any(pairs), spent__gt=0).update(spent=F("spent") - 1)
+
+
+def clear(pairs: Iterable[Pair]) -> None:
+    """Forget the failures: after a full success, or by a documented unlock."""
+    Allowance.objects.filter(_any(pairs)).delete()
+
+
+def _any(pairs: Iterable[Pair]) -> Q:
+    wanted = Q()
+    for limit, key in pairs:
+        wanted |= Q(limit=limit.name, key=key[:80])
+    return wanted

@@ -1,0 +1,22 @@
+"""Every address of the project. What stands above the portal is included by name only."""
+
+from django.conf import settings
+from django.contrib import admin
+from django.urls import include, path
+from django.views.i18n import set_language
+
+from portal.pages import views
+
+urlpatterns = [
+    path("", views.home, name="home"),
+    path("", include("sls.login.urls")),
+    path("settings/", include("portal.pages.urls")),
+    path("settings/user/secure-login/", include("sls.urls")),
+    path("help/", include("portal.help.urls")),
+    path("language/", set_language, name="set_language"),
+    path("health/live/", views.live),
+    path("health/ready/", views.ready),
+    path("admin/", admin.site.urls),
+]
+if settings.DEMO_MODE:
+    urlpatterns.append(path("demo/", include("sls.demo.urls")))

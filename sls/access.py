@@ -1,0 +1,39 @@
+"""Which pages need a proven device, and where a session without one is sent."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+from urllib.parse import urlencode
+
+from django.contrib.auth.views import redirect_to_login
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+
+from portal.models import User
+from sls.models import DeviceGrant, DeviceState
+
+View = Callable[..., HttpResponse]
+
+
+def proven_or_new(view: View) -> View:
+    """
+    For a session whose device is proven, and for a user who has no active device yet (step 5a of the
+    source). A user who has got one since he logged in proves it first.
+    """
+
+    @wraps(view)
+    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if not request.user.is_authenticated:
+            return redirect_to_login(request.get_full_path())
+        if not request.user.is_verified() and _has_device(request.user):
+            return redirect(f"{reverse('login_confirm')}?{urlencode({'next': request.path})}")
+        return view(request, *args, **kwargs)
+
+    return guarded
+
+
+def _has_device(user: User) -> bool:
+    return DeviceGrant.objects.filter(
+        user=user, confirmed=True, device__state=DeviceState.ACTIVE
+    ).exists()

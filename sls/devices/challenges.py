@@ -1,0 +1,162 @@
+"""
+Asking a device and judging what it answers: the only proof of possession there is.
+
+A proof takes two calls. `spend` commits the try before anything is judged. `answer`, inside the
+transaction of what the proof is for, judges the response and claims the challenge, so that a response has
+exactly one effect or none.
+"""
+
+import hmac
+import json
+import secrets
+from collections.abc import Iterable
+from datetime import datetime
+
+from django.conf import settings
+from django.db import IntegrityError
+
+from portal import throttle, vault
+from portal.errors import Refused
+from portal.models import User
+from portal.throttle import Limit
+from sls import codecard, oath
+from sls.catalog import CHALLENGE_DIGITS, DeviceKind, Element
+from sls.models import Challenge, ChallengeState, DeviceState, Purpose, SecurityDevice
+
+from .rules import TRIES_PER_CHALLENGE, ProofRefusal, plain_response
+
+TRIES_OF_CHALLENGE = Limit("tries_of_challenge", TRIES_PER_CHALLENGE, throttle.DAY)
+
+
+def issue(
+    *, user: User, device: SecurityDevice, purpose: Purpose, session: str, now: datetime
+) -> Challenge:
+    """
+    Put a question to `device`, for `user`'s browser session and one purpose. The caller's row points to
+    the newest challenge; an older one that nothing points to is dead. Raises Refused.
+    """
+    reusable = (
+        device.traits.element is Element.INDEX_NUMBERS
+        and settings.CODE_CARD_MODE == codecard.CardMode.REPEAT
+    )
+    return Challenge.objects.create(
+        user=user,
+        device=device,
+        purpose=purpose,
+        session=session,
+        question=_draw_question(device, now=now),
+        reusable=reusable,
+        issued_at=now,
+        expires_at=now + settings.CHALLENGE_LIFE,
+    )
+
+
+def _draw_question(device: SecurityDevice, *, now: datetime) -> str:
+    asked = Challenge.objects.filter(device=device)
+    answered = asked.filter(state=ChallengeState.ANSWERED)
+    if device.traits.element is Element.CHALLENGE_CODE:
+        while True:
+            digits = f"{secrets.randbelow(10**CHALLENGE_DIGITS):0{CHALLENGE_DIGITS}}"
+            if not answered.filter(question=digits).exists():
+                return digits
+    # The same two indexes until they are answered or expire: nobody shops for a pair he has seen.
+    still_open = asked.filter(state=ChallengeState.OPEN, expires_at__gt=now)
+    rows = list((still_open | answered).values_list("question", "state"))
+    used = {question for question, state in rows if state == ChallengeState.ANSWERED}
+    for question, state in rows:
+        if state == ChallengeState.OPEN and question not in used:
+            return question
+    pairs = [codecard.parse_question(question) for question in used]
+    pair = codecard.draw(pairs, mode=codecard.CardMode(settings.CODE_CARD_MODE))
+    if pair is None:
+        raise Refused(ProofRefusal.CARD_USED_UP)
+    return codecard.question(pair)
+
+
+def spend(challenge: Challenge, *, users: Iterable[User], session: str, now: datetime) -> None:
+    """
+    Commit one try, counted against the challenge and each of `users`, before the response is judged.
+    Raises Refused when the challenge is dead or a limit is used up; call it outside a transaction.
+    """
+    if (
+        challenge.state != ChallengeState.OPEN
+        or challenge.expires_at <= now
+        or challenge.issued_at > now
+        or challenge.session != session
+    ):
+        raise Refused(ProofRefusal.CHALLENGE_EXPIRED)
+    used_up = throttle.spend(_limits(challenge, users), now=now)
+    if TRIES_OF_CHALLENGE.name in used_up:
+        raise Refused(ProofRefusal.CHALLENGE_EXPIRED)
+    if used_up:
+        raise Refused(ProofRefusal.TOO_MANY_ATTEMPTS)
+
+
+def answer(
+    challenge: Challenge,
+    response: str,
+    *,
+    users: Iterable[User],
+    purpose: Purpose,
+    session: str,
+    now: datetime,
+    also_clear: Iterable[throttle.Pair] = (),
+) -> None:
+    """
+    Judge the response and claim the challenge, in the caller's transaction; on success the tries of
+    `users` and `also_clear` are forgotten. Raises Refused, and then nothing is changed.
+
+    Threat: the same response posted many times at once, in another session, or for another purpose. The
+    conditional update lets one of them through, whatever the row looked like when it was read.
+    """
+    if not _is_right(challenge, response):
+        raise Refused(ProofRefusal.INVALID_RESPONSE)
+    claim = Challenge.objects.filter(
+        pk=challenge.pk,
+        purpose=purpose,
+        session=session,
+        state=ChallengeState.OPEN,
+        expires_at__gt=now,
+        device__state=DeviceState.ACTIVE,
+    )
+    try:
+        claimed = claim.update(state=ChallengeState.ANSWERED, answered_at=now)
+    except IntegrityError as error:  # the same question was answered through another challenge
+        raise Refused(ProofRefusal.CHALLENGE_EXPIRED) from error
+    if not claimed:
+        raise Refused(ProofRefusal.CHALLENGE_EXPIRED)
+    throttle.clear([*_limits(challenge, users), *also_clear])
+
+
+def _limits(challenge: Challenge, users: Iterable[User]) -> list[throttle.Pair]:
+    of_users = [(throttle.SECOND_FACTOR_OF_USER, user.username) for user in users]
+    return [(TRIES_OF_CHALLENGE, str(challenge.pk)), *of_users]
+
+
+def _is_right(challenge: Challenge, response: str) -> bool:
+    expected = expected_response(challenge.device, challenge.question)
+    typed = plain_response(response)
+    return hmac.compare_digest(expected.encode(), typed.encode())
+
+
+def expected_response(device: SecurityDevice, question: str) -> str:
+    """What the device displays for `question`. Raises VaultError when its secret does not open."""
+    secret = json.loads(vault.sealed_field(device, "secret").open_from(device))
+    match device.kind:
+        case DeviceKind.DSC_PLUS | DeviceKind.IB_KEY:
+            pin_hash = secret.get("pin_hash")
+            return oath.ocra(
+                secret["suite"],
+                bytes.fromhex(secret["key"]),
+                question,
+                pin_hash=bytes.fromhex(pin_hash) if pin_hash else None,
+            )
+        case DeviceKind.CODE_CARD | DeviceKind.ONLINE_CARD:
+            return codecard.expected(secret["cells"], question)
+    raise ValueError(f"{device.kind} answers no questions")
+
+
+def cells_of(device: SecurityDevice) -> tuple[str, ...]:
+    """The values of a code card, for printing it."""
+    secret = json.loads(vault.sealed_field(device, "secret").open_from(device))
+    return tuple(secret["cells"])

@@ -1,0 +1,38 @@
+"""The Secure Login System page: the device list, or without any active device the enrolment menu."""
+
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_GET
+
+from portal.caller import SignedInRequest
+from sls.access import proven_or_new
+from sls.catalog import shareable_kinds, traits
+from sls.models import GrantState
+
+from .queries import DeviceRow, device_list
+
+
+@require_GET
+@proven_or_new
+def secure_login(request: SignedInRequest) -> HttpResponse:
+    rows = device_list(request.user)
+    pending = [row for row in rows if row.grant.state == GrantState.PENDING]
+    context = {"devices": rows, "pending": pending, "pending_items": len(pending)}
+    if not any(row.grant.state == GrantState.ACTIVE for row in rows):
+        return render(request, "sls/enrolment/menu.html", context)
+    context["prerequisites_met"] = _prerequisites(rows)
+    context["own_level"] = max(row.traits.level for row in rows if row.grant.state != "pending")
+    context["levels"] = [
+        {"label": traits(kind).level_label, "name": kind.label, "kind": kind}
+        for kind in shareable_kinds()
+    ]
+    return render(request, "sls/devices/list.html", context)
+
+
+def _prerequisites(rows: list[DeviceRow]) -> dict[str, bool]:
+    """What of the prerequisites can be told before anybody else is named."""
+    return {
+        "no_temporary": not any(row.traits.is_temporary for row in rows),
+        "lends_nothing": not any(row.shared_with and not row.grant.is_borrowed for row in rows),
+        "borrows_nothing": not any(row.grant.is_borrowed for row in rows),
+    }

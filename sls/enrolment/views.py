@@ -1,0 +1,30 @@
+"""The SLS enrolment menu's answer."""
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_POST
+
+from sls.access import proven_or_new
+
+from .forms import Choice, EnrolmentForm
+
+PAGES = {Choice.SHARE: "sharing:owner", Choice.PHONE: "enrol_phone", Choice.CARD: "enrol_card"}
+
+
+@require_POST
+@proven_or_new
+def choose(request: HttpRequest) -> HttpResponse:
+    form = EnrolmentForm(request.POST)
+    if form.is_valid():
+        return redirect(PAGES[Choice(form.cleaned_data["choice"])])
+    return render(request, "sls/enrolment/menu.html", {"form": form})
+
+
+@proven_or_new
+def phone(request: HttpRequest) -> HttpResponse:
+    return render(request, "sls/enrolment/phone.html")
+
+
+@proven_or_new
+def card(request: HttpRequest) -> HttpResponse:
+    return render(request, "sls/enrolment/card.html")

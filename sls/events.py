@@ -1,0 +1,19 @@
+"""The audit vocabulary of this app: dotted and past. A refused attempt carries `refused` in its facts."""
+
+DEVICE_PROVISIONED = "sls.device.provisioned"
+GRANT_STARTED = "sls.grant.started"
+GRANT_REACTIVATED = "sls.grant.reactivated"
+DEVICE_REVOKED = "sls.device.revoked"
+
+LOGIN_BEGUN = "sls.login.begun"
+LOGIN_CHALLENGED = "sls.login.challenged"
+LOGIN_COMPLETED = "sls.login.completed"
+LOGGED_OUT = "sls.login.ended"
+
+SHARE_STARTED = "sls.share.started"
+SHARE_PROVEN = "sls.share.proven"
+SHARE_SUBMITTED = "sls.share.submitted"
+SHARE_APPROVED = "sls.share.approved"
+SHARE_REJECTED = "sls.share.rejected"
+SHARE_CANCELLED = "sls.share.cancelled"
+SHARE_WITHDRAWN = "sls.share.withdrawn"

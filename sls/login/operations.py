@@ -1,0 +1,177 @@
+"""Logging in: the password, then the device."""
+
+import hashlib
+import secrets
+from datetime import datetime
+from typing import NamedTuple
+
+from django.conf import settings
+from django.db import transaction
+
+from portal import audit, credentials, throttle
+from portal.caller import Caller
+from portal.errors import Refused
+from portal.models import User
+from portal.models.account import normalise_username
+from sls import events
+from sls.devices import challenges
+from sls.devices.queries import usable_grants, was_protected
+from sls.models import AttemptState, DeviceGrant, GrantState, LoginAttempt, Purpose
+
+from .rules import LoginRefusal
+
+
+class Begun(NamedTuple):
+    """
+    A right password. `attempt` waits for the device, bound to the browser that holds `mark`; it is None
+    for a user who has no device yet, who is in already.
+    """
+
+    user: User
+    attempt: LoginAttempt | None
+    mark: str
+
+
+def digest(mark: str) -> str:
+    """What the database keeps of a mark that only the browser's session holds."""
+    return hashlib.sha256(f"login|{mark}".encode()).hexdigest()
+
+
+def begin(*, username: str, password: str, by: Caller, now: datetime) -> Begun:
+    """Judge the password. Raises Refused, with one reason for every kind of wrong."""
+    name = normalise_username(username)
+    limits = [(throttle.PASSWORD_OF_NAME, name), (throttle.PASSWORD_FROM_ADDRESS, by.address)]
+    with audit.refusals(event=events.LOGIN_BEGUN, by=by, subject=None, at=now):
+        if throttle.spend(limits, now=now):
+            raise Refused(LoginRefusal.INVALID_CREDENTIALS)
+        user = credentials.check(name, password, now=now, limits=(throttle.SECOND_FACTOR_OF_USER,))
+        if user is None:
+            raise Refused(LoginRefusal.INVALID_CREDENTIALS)
+        return _begin(user, limits, by=by, now=now)
+
+
+@transaction.atomic(durable=True)
+def _begin(user: User, limits: list[throttle.Pair], *, by: Caller, now: datetime) -> Begun:
+    grant = usable_grants(user).first()
+    if grant:
+        throttle.give_back(limits)
+        return _ask(user, grant, by=by, now=now)
+    if was_protected(user):
+        raise Refused(LoginRefusal.DEVICE_REQUIRED, username=user.username)
+    throttle.clear(limits[:1])
+    throttle.give_back(limits[1:])
+    audit.record(event=events.LOGIN_COMPLETED, by=by, subject=user, at=now, device="none")
+    return Begun(user, None, "")
+
+
+@transaction.atomic(durable=True)
+def confirm(user: User, *, by: Caller, now: datetime) -> Begun:
+    """Ask a logged-in user, who has got a device since, to prove it. Raises Refused."""
+    grant = usable_grants(user).first()
+    if grant is None:
+        raise Refused(LoginRefusal.LOGIN_OVER)
+    return _ask(user, grant, by=by, now=now)
+
+
+def _ask(user: User, grant: DeviceGrant, *, by: Caller, now: datetime) -> Begun:
+    mark = secrets.token_urlsafe(32)
+    attempt = LoginAttempt(
+        user=user,
+        session=digest(mark),
+        password_mark=user.get_session_auth_hash(),
+        address=by.address,
+        browser=by.browser,
+        started_at=now,
+        expires_at=now + settings.LOGIN_LIFE,
+    )
+    _challenge(attempt, grant, now=now)
+    attempt.save(force_insert=True)
+    audit.record(event=events.LOGIN_BEGUN, by=by, subject=user, at=now, login=str(attempt.pk))
+    return Begun(user, attempt, mark)
+
+
+def _challenge(attempt: LoginAttempt, grant: DeviceGrant, *, now: datetime) -> None:
+    attempt.grant = grant
+    attempt.challenge = challenges.issue(
+        user=attempt.user,
+        device=grant.device,
+        purpose=Purpose.LOGIN,
+        session=attempt.session,
+        now=now,
+    )
+
+
+def choose(attempt: LoginAttempt, *, grant_id: int, by: Caller, now: datetime) -> None:
+    """Ask another of the user's devices, or the same one anew. Raises Refused."""
+    with audit.refusals(event=events.LOGIN_CHALLENGED, by=by, subject=attempt.user, at=now):
+        if throttle.spend([(throttle.CHALLENGES_OF_USER, attempt.user.username)], now=now):
+            raise Refused(LoginRefusal.LOGIN_OVER)
+        _choose(attempt, grant_id, by=by, now=now)
+
+
+@transaction.atomic(durable=True)
+def _choose(attempt: LoginAttempt, grant_id: int, *, by: Caller, now: datetime) -> None:
+    grant = usable_grants(attempt.user).filter(pk=grant_id).first()
+    if grant is None:
+        raise Refused(LoginRefusal.LOGIN_OVER)
+    _challenge(attempt, grant, now=now)
+    _claim(attempt, now=now, grant=attempt.grant, challenge=attempt.challenge)
+    audit.record(
+        event=events.LOGIN_CHALLENGED, by=by, subject=attempt.user, at=now, login=str(attempt.pk)
+    )
+
+
+def complete(attempt: LoginAttempt, *, response: str, by: Caller, now: datetime) -> DeviceGrant:
+    """Judge the response and end the attempt; the grant that verified it. Raises Refused."""
+    with audit.refusals(
+        event=events.LOGIN_COMPLETED, by=by, subject=attempt.user, at=now, login=str(attempt.pk)
+    ):
+        if attempt.challenge is None or attempt.grant is None:
+            raise Refused(LoginRefusal.LOGIN_OVER)
+        challenges.spend(attempt.challenge, users=[attempt.user], session=attempt.session, now=now)
+        return _complete(attempt, response, by=by, now=now)
+
+
+@transaction.atomic(durable=True)
+def _complete(attempt: LoginAttempt, response: str, *, by: Caller, now: datetime) -> DeviceGrant:
+    grant, challenge = attempt.grant, attempt.challenge
+    assert grant is not None
+    assert challenge is not None
+    user = User.objects.get(pk=attempt.user_id)
+    if not user.is_active or user.get_session_auth_hash() != attempt.password_mark:
+        raise Refused(LoginRefusal.LOGIN_OVER)
+    challenges.answer(
+        challenge,
+        response,
+        users=[user],
+        purpose=Purpose.LOGIN,
+        session=attempt.session,
+        now=now,
+        also_clear=[(throttle.PASSWORD_OF_NAME, user.username)],
+    )
+    _claim(attempt, now=now, state=AttemptState.COMPLETED)
+    still_good = DeviceGrant.objects.filter(pk=grant.pk, state=GrantState.ACTIVE)
+    if not still_good.update(last_used_at=now):
+        raise Refused(LoginRefusal.LOGIN_OVER)
+    audit.record(
+        event=events.LOGIN_COMPLETED,
+        by=by,
+        subject=user,
+        at=now,
+        login=str(attempt.pk),
+        device=grant.device.serial_masked,
+    )
+    return grant
+
+
+def _claim(attempt: LoginAttempt, *, now: datetime, **columns: object) -> None:
+    ours = LoginAttempt.objects.filter(
+        pk=attempt.pk, state=AttemptState.PENDING, expires_at__gt=now
+    )
+    if not ours.update(**columns):
+        raise Refused(LoginRefusal.LOGIN_OVER)
+
+
+@transaction.atomic(durable=True)
+def log_out(*, by: Caller, now: datetime) -> None:
+    audit.record(event=events.LOGGED_OUT, by=by, subject=by.user, at=now)

@@ -1,0 +1,19 @@
+from django.urls import path
+
+from sls.catalog import Element
+
+from . import views
+
+urlpatterns = [
+    path("login/", views.login, name="login"),
+    path("login/confirm/", views.confirm, name="login_confirm"),
+    path("login/choose/", views.choose, name="login_choose"),
+    path(
+        "login/challenge/",
+        views.respond,
+        {"element": Element.CHALLENGE_CODE},
+        name="login_challenge",
+    ),
+    path("login/card/", views.respond, {"element": Element.INDEX_NUMBERS}, name="login_card"),
+    path("logout/", views.logout, name="logout"),
+]

@@ -1,0 +1,48 @@
+"""django-otp's middleware with one query less."""
+
+from typing import Any, cast
+
+from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
+from django.http import HttpRequest
+from django.utils.crypto import constant_time_compare
+from django.utils.functional import SimpleLazyObject
+from django_otp import DEVICE_ID_SESSION_KEY
+from django_otp.middleware import OTPMiddleware
+
+from sls.models import DeviceGrant
+
+
+class VerifiedUser(OTPMiddleware):
+    """
+    Loads a verified session's user, his Entity and his grant in one query instead of two.
+
+    Whatever is not exactly in order (no grant, another user's, not confirmed, a deactivated user, a
+    changed password) goes the long way through Django and django-otp, which end or un-verify the session.
+    """
+
+    def _install_lazy_accessors(self, request: HttpRequest) -> None:
+        super()._install_lazy_accessors(request)
+        the_long_way = request.user
+        request.user = cast(
+            Any, SimpleLazyObject(lambda: self._in_one_query(request) or the_long_way)
+        )
+
+    def _in_one_query(self, request: HttpRequest) -> Any:
+        persistent_id = request.session.get(DEVICE_ID_SESSION_KEY, "")
+        label, _, grant_id = persistent_id.rpartition("/")
+        if label != DeviceGrant.model_label() or not grant_id.isdigit():
+            return None
+        grant = (
+            DeviceGrant.objects.select_related("user__entity")
+            .filter(pk=grant_id, confirmed=True, user__is_active=True)
+            .first()
+        )
+        if grant is None or str(grant.user_id) != request.session.get(SESSION_KEY):
+            return None
+        user = grant.user
+        known_hash = request.session.get(HASH_SESSION_KEY, "")
+        if not constant_time_compare(known_hash, user.get_session_auth_hash()):
+            return None
+        self._init_user_fields(user)
+        user.otp_device = grant
+        return user

@@ -1,0 +1,123 @@
+"""Devices and who may answer with them."""
+
+import uuid
+from typing import ClassVar
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+from django_otp.models import Device as OtpDevice
+
+from portal.vault import SealedField
+from sls.catalog import DeviceKind, Traits, traits
+
+
+class DeviceState(models.TextChoices):
+    ACTIVE = "active", _("Active")
+    SUSPENDED = "suspended", _("Suspended")
+    REVOKED = "revoked", _("Revoked")
+
+
+class SecurityDevice(models.Model):
+    """
+    One physical or software thing. Its secret is one sealed record (`sls.devices.secrets` alone reads
+    it); everybody who may answer with the device has a DeviceGrant, never a copy.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    kind = models.CharField(_("kind"), max_length=16, choices=DeviceKind)
+    serial = models.CharField(_("serial number"), max_length=32, unique=True)
+    secret = SealedField(editable=False)
+    state = models.CharField(
+        _("state"), max_length=10, choices=DeviceState, default=DeviceState.ACTIVE
+    )
+    created_at = models.DateTimeField(_("created at"))
+
+    class Meta:
+        verbose_name = _("security device")
+        verbose_name_plural = _("security devices")
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=Q(state__in=DeviceState.values), name="device_state_known"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} {self.serial_masked}"
+
+    @property
+    def traits(self) -> Traits:
+        return traits(self.kind)
+
+    @property
+    def serial_masked(self) -> str:
+        return f"•••{self.serial[-4:]}"
+
+
+class GrantState(models.TextChoices):
+    PENDING = "pending", _("Waiting for approval")
+    ACTIVE = "active", _("Active")
+    DORMANT = "dormant", _("Kept in a safe place")
+    ENDED = "ended", _("Ended")
+
+
+LIVE = [GrantState.PENDING, GrantState.ACTIVE, GrantState.DORMANT]
+
+
+class DeviceGrant(OtpDevice):  # type: ignore[django-manager-missing]
+    """
+    This user may answer with that device: his own, or (with a `share`) a borrowed one.
+
+    It is the django-otp device, so a session is verified as long as its grant is confirmed, that is,
+    active. Tokens are never verified here: proof of possession is `sls.devices.challenges.answer`.
+    """
+
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, related_name="grants", verbose_name=_("user")
+    )
+    device = models.ForeignKey(
+        SecurityDevice, models.PROTECT, related_name="grants", verbose_name=_("device")
+    )
+    share = models.OneToOneField(
+        "sls.ShareRequest",
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="grant",
+        verbose_name=_("share"),
+    )
+    state = models.CharField(_("state"), max_length=8, choices=GrantState)
+    granted_at = models.DateTimeField(_("since"))
+    ended_at = models.DateTimeField(_("ended at"), null=True, blank=True)
+    last_used_at = models.DateTimeField(_("last used"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("device grant")
+        verbose_name_plural = _("device grants")
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=Q(state=GrantState.ACTIVE, confirmed=True)
+                | (~Q(state=GrantState.ACTIVE) & Q(confirmed=False)),
+                name="confirmed_means_active",
+            ),
+            models.CheckConstraint(
+                condition=Q(state=GrantState.ENDED, ended_at__isnull=False)
+                | (~Q(state=GrantState.ENDED) & Q(ended_at__isnull=True)),
+                name="ended_has_its_time",
+            ),
+            models.UniqueConstraint(
+                fields=["user", "device"],
+                condition=Q(state__in=LIVE),
+                name="one_live_grant_per_user_and_device",
+            ),
+            models.UniqueConstraint(
+                fields=["device"],
+                condition=Q(state__in=LIVE, share__isnull=True),
+                name="one_owner_per_device",
+            ),
+        ]
+
+    @property
+    def is_borrowed(self) -> bool:
+        return self.share_id is not None

@@ -1,0 +1,183 @@
+"""Reading what the sharing rules look at."""
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.conf import settings
+from django.db.models import Exists, OuterRef, Q, QuerySet
+
+from portal.identity import differences
+from portal.models import User
+from sls.catalog import is_shareable
+from sls.devices import queries as devices
+from sls.models import (
+    DeviceGrant,
+    DeviceState,
+    GrantState,
+    SecurityDevice,
+    ShareRequest,
+    ShareState,
+)
+from sls.models.device import LIVE
+
+from .rules import Facts, Party
+
+
+def shares() -> QuerySet[ShareRequest]:
+    """Shares with everything the wizard's pages and rules read of them, in one query."""
+    return ShareRequest.objects.select_related(
+        "requester__entity", "owner__entity", "device", "challenge__device"
+    )
+
+
+def lendable(grants: Sequence[DeviceGrant], owner: User) -> SecurityDevice | None:
+    """The owner's own usable physical device with the highest protection."""
+    own = [g for g in grants if g.user_id == owner.pk and not g.is_borrowed and _is_usable(g)]
+    own = [g for g in own if is_shareable(g.device.kind)]
+    return max((g.device for g in own), key=lambda d: d.traits.level, default=None)
+
+
+def participants(requester: User, owner: User, device: SecurityDevice | None) -> QuerySet[User]:
+    """Requester, owner, and whoever shares the device already."""
+    sharers = DeviceGrant.objects.filter(device=device, state__in=LIVE).values("user")
+    return User.objects.filter(Q(pk__in=[requester.pk, owner.pk]) | Q(pk__in=sharers))
+
+
+def recently_refused(*, requester: User, now: datetime) -> Exists:
+    """An annotation for users as owners: was a request of this pair refused a short while ago?"""
+    return Exists(
+        ShareRequest.objects.filter(
+            requester=requester,
+            owner=OuterRef("pk"),
+            state__in=[ShareState.REFUSED, ShareState.REJECTED],
+            ended_at__gt=now - settings.RETRY_AFTER_REFUSAL,
+        )
+    )
+
+
+def facts(
+    *,
+    requester: User,
+    owner: User,
+    device: SecurityDevice,
+    grants: Sequence[DeviceGrant],
+    now: datetime,
+    was_recently_refused: bool = False,
+) -> Facts:
+    """
+    The facts about one share, from users loaded with their entities and `grants`, the live grants of
+    all participants (`sls.devices.queries.live_grants` of `participants`).
+    """
+    sharers = {g.user_id for g in grants if g.device_id == device.pk}
+    taking_part = {requester.pk, owner.pk} | sharers
+    of_participants = [g for g in grants if g.user_id in taking_part]
+    levels = [
+        g.device.traits.level
+        for g in of_participants
+        if g.device.traits.is_physical
+        and g.device.state == DeviceState.ACTIVE
+        and g.state in (GrantState.ACTIVE, GrantState.DORMANT)
+    ]
+    of_owner = [g for g in grants if g.user_id == owner.pk]
+    of_requester = [g for g in grants if g.user_id == requester.pk]
+    lent_devices = {g.device_id for g in grants if g.is_borrowed}
+    return Facts(
+        requester=_party(requester, now),
+        owner=_party(owner, now),
+        device_is_lendable=any(
+            g.device_id == device.pk and not g.is_borrowed and _is_usable(g) for g in of_owner
+        )
+        and is_shareable(device.kind),
+        device_level=device.traits.level,
+        strongest_level=max(levels, default=0),
+        holders_of_temporary=frozenset(
+            g.user.username for g in of_participants if g.device.traits.is_temporary
+        ),
+        owner_borrows=any(g.is_borrowed for g in of_owner),
+        requester_borrows=any(
+            g.is_borrowed and g.state != GrantState.PENDING for g in of_requester
+        ),
+        requester_lends=any(
+            not g.is_borrowed and g.device_id in lent_devices for g in of_requester
+        ),
+        request_is_pending=any(g.state == GrantState.PENDING for g in of_requester),
+        was_recently_refused=was_recently_refused,
+    )
+
+
+def _is_usable(grant: DeviceGrant) -> bool:
+    return grant.state == GrantState.ACTIVE and grant.device.state == DeviceState.ACTIVE
+
+
+def _party(user: User, now: datetime) -> Party:
+    entity = user.entity
+    expires_on = entity.document_expires_on
+    return Party(
+        username=user.username,
+        entity=str(entity.pk),
+        identification=entity.identification(),
+        document_has_expired=expires_on is not None and expires_on < now.date(),
+        has_compliance_flag=entity.compliance_flag,
+    )
+
+
+def redundant_grants(requester: User) -> list[DeviceGrant]:
+    """The requester's own physical devices, which become redundant when the share is in force."""
+    return [
+        grant
+        for grant in devices.usable_grants(requester)
+        if grant.device.traits.is_physical and not grant.is_borrowed
+    ]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """The device that would be the one to share, under another username of the same person."""
+
+    owner: str
+    device: SecurityDevice
+
+
+def candidate(requester: User, own_level: int) -> Candidate | None:
+    """
+    "Can I share?", answered before any password, about usernames of the same person only; about anybody
+    else nothing is read, so nothing can be told. One query, whatever the number of users.
+    """
+    mine = requester.entity.identification()
+    same_numbers = Q(user__entity=requester.entity_id)
+    if mine.date_of_birth:
+        born = Q(user__entity__date_of_birth=mine.date_of_birth)
+        if mine.document_number:
+            same_numbers |= born & Q(user__entity__document_number_index=mine.document_number)
+        if mine.social_security_number:
+            same_numbers |= born & Q(user__entity__ssn_index=mine.social_security_number)
+    grants = (
+        DeviceGrant.objects.filter(
+            same_numbers,
+            state=GrantState.ACTIVE,
+            share__isnull=True,
+            device__state=DeviceState.ACTIVE,
+        )
+        .exclude(user=requester)
+        .select_related("device", "user__entity")
+        .order_by("pk")
+    )
+    lenders = [
+        grant
+        for grant in grants
+        if is_shareable(grant.device.kind)
+        and grant.device.traits.level >= own_level
+        and (
+            grant.user.entity_id == requester.entity_id
+            or not differences(mine, grant.user.entity.identification())
+        )
+    ]
+    best = max(lenders, key=lambda g: g.device.traits.level, default=None)
+    return Candidate(best.user.username, best.device) if best else None
+
+
+def owned_share(share_id: uuid.UUID, user: User) -> ShareRequest | None:
+    """The share, if `user` is one of its two parties; anybody else's does not exist for him."""
+    return shares().filter(Q(requester=user) | Q(owner=user), pk=share_id).first()

@@ -1,0 +1,12 @@
+"""Celery jobs of the Secure Login System."""
+
+from celery import shared_task
+from django.utils import timezone
+
+from sls.sharing import operations as sharing
+
+
+@shared_task(expires=50)
+def close_expired() -> None:
+    """End what nobody finished in time. Every reader compares times itself; this only tidies up."""
+    sharing.close_expired(now=timezone.now())

@@ -1,0 +1,28 @@
+"""What pages of one feature show of another, without importing it."""
+
+from django import template
+from django.template.context import Context
+
+from sls.catalog import DeviceKind
+from sls.enrolment.forms import EnrolmentForm
+from sls.sharing import queries
+from sls.sharing.queries import Candidate
+
+register = template.Library()
+
+
+@register.simple_tag
+def enrolment_form() -> EnrolmentForm:
+    return EnrolmentForm()
+
+
+@register.simple_tag(takes_context=True)
+def share_candidate(context: Context, own_level: int) -> Candidate | None:
+    """ "Can I share?": the device that would be the one, among the same person's usernames."""
+    user = context["request"].user
+    return queries.candidate(user, own_level) if user.is_verified() else None
+
+
+@register.filter
+def kind_label(kind: str) -> str:
+    return str(DeviceKind(kind).label)

@@ -1,0 +1,8 @@
+"""The Secure Login System's pages under /settings/user/secure-login/."""
+
+from django.urls import include, path
+
+urlpatterns = [
+    path("", include("sls.enrolment.urls")),
+    path("share/", include("sls.sharing.urls")),
+]
