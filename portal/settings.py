@@ -190,6 +190,7 @@ AUTH_PASSWORD_VALIDATORS = [
     )
 ]
 
+SESSION_ENGINE = "portal.sessions"
 SESSION_IDLE = timedelta(minutes=env.int("SESSION_IDLE_MINUTES", 15))
 SESSION_COOKIE_AGE = env.int("SESSION_HOURS", 8) * 3600
 SESSION_COOKIE_NAME = "__Host-session" if TLS else "session"

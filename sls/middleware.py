@@ -16,8 +16,9 @@ class VerifiedUser(OTPMiddleware):
     """
     Loads a verified session's user, his Entity and his grant in one query instead of two.
 
-    Whatever is not exactly in order (no grant, another user's, not confirmed, a deactivated user, a
-    changed password) goes the long way through Django and django-otp, which end or un-verify the session.
+    A grant that is no longer confirmed un-verifies the session. Whatever else is not exactly in order (no
+    grant, another user's, a deactivated user, a changed password) goes the long way through Django and
+    django-otp, which end the session.
     """
 
     def _install_lazy_accessors(self, request: HttpRequest) -> None:
@@ -34,7 +35,7 @@ class VerifiedUser(OTPMiddleware):
             return None
         grant = (
             DeviceGrant.objects.select_related("user__entity")
-            .filter(pk=grant_id, confirmed=True, user__is_active=True)
+            .filter(pk=grant_id, user__is_active=True)
             .first()
         )
         if grant is None or str(grant.user_id) != request.session.get(SESSION_KEY):
@@ -44,5 +45,5 @@ class VerifiedUser(OTPMiddleware):
         if not constant_time_compare(known_hash, user.get_session_auth_hash()):
             return None
         self._init_user_fields(user)
-        user.otp_device = grant
+        user.otp_device = self._finalize_device(request, user, grant)
         return user

@@ -138,6 +138,8 @@ class UserManager(BaseUserManager["User"]):
 class User(AbstractBaseUser, PermissionsMixin):
     """A username. One person may stand behind several, in one Entity or in several."""
 
+    last_login = None  # every login is an audit row; see sls.login
+
     # What django-otp's middleware adds to the user of a request.
     is_verified: Callable[[], bool]
     otp_device: Any

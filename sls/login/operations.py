@@ -30,6 +30,7 @@ class Begun(NamedTuple):
     user: User
     attempt: LoginAttempt | None
     mark: str
+    has_choice: bool = False
 
 
 def digest(mark: str) -> str:
@@ -52,10 +53,10 @@ def begin(*, username: str, password: str, by: Caller, now: datetime) -> Begun:
 
 @transaction.atomic(durable=True)
 def _begin(user: User, limits: list[throttle.Pair], *, by: Caller, now: datetime) -> Begun:
-    grant = usable_grants(user).first()
-    if grant:
+    grants = list(usable_grants(user))
+    if grants:
         throttle.give_back(limits)
-        return _ask(user, grant, by=by, now=now)
+        return _ask(user, grants, by=by, now=now)
     if was_protected(user):
         raise Refused(LoginRefusal.DEVICE_REQUIRED, username=user.username)
     throttle.clear(limits[:1])
@@ -67,13 +68,13 @@ def _begin(user: User, limits: list[throttle.Pair], *, by: Caller, now: datetime
 @transaction.atomic(durable=True)
 def confirm(user: User, *, by: Caller, now: datetime) -> Begun:
     """Ask a logged-in user, who has got a device since, to prove it. Raises Refused."""
-    grant = usable_grants(user).first()
-    if grant is None:
+    grants = list(usable_grants(user))
+    if not grants:
         raise Refused(LoginRefusal.LOGIN_OVER)
-    return _ask(user, grant, by=by, now=now)
+    return _ask(user, grants, by=by, now=now)
 
 
-def _ask(user: User, grant: DeviceGrant, *, by: Caller, now: datetime) -> Begun:
+def _ask(user: User, grants: list[DeviceGrant], *, by: Caller, now: datetime) -> Begun:
     mark = secrets.token_urlsafe(32)
     attempt = LoginAttempt(
         user=user,
@@ -84,10 +85,10 @@ def _ask(user: User, grant: DeviceGrant, *, by: Caller, now: datetime) -> Begun:
         started_at=now,
         expires_at=now + settings.LOGIN_LIFE,
     )
-    _challenge(attempt, grant, now=now)
+    _challenge(attempt, grants[0], now=now)
     attempt.save(force_insert=True)
     audit.record(event=events.LOGIN_BEGUN, by=by, subject=user, at=now, login=str(attempt.pk))
-    return Begun(user, attempt, mark)
+    return Begun(user, attempt, mark, has_choice=len(grants) > 1)
 
 
 def _challenge(attempt: LoginAttempt, grant: DeviceGrant, *, now: datetime) -> None:

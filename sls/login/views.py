@@ -52,7 +52,7 @@ def login(request: HttpRequest) -> HttpResponse:
     pending.stash(request, begun)
     if goal:
         request.session["next"] = goal
-    return _to_device(begun.attempt, several=usable_grants(begun.user).count() > 1)
+    return _to_device(begun.attempt, several=begun.has_choice)
 
 
 def _password_page(
@@ -79,7 +79,7 @@ def confirm(request: SignedInRequest) -> HttpResponse:
     pending.stash(request, begun)
     request.session["next"] = goal
     assert begun.attempt is not None
-    return _to_device(begun.attempt, several=False)
+    return _to_device(begun.attempt, several=begun.has_choice)
 
 
 @require_http_methods(["GET", "POST"])
@@ -151,6 +151,7 @@ def _enter(request: HttpRequest, user: User, grant: DeviceGrant | None) -> None:
     for key in (pending.KEY, "next"):
         request.session.pop(key, None)
     auth_login(request, user, backend=BACKEND)
+    request.session["seen_at"] = timezone.now().isoformat()
     if grant is not None:
         otp_login(request, grant)
 

@@ -43,10 +43,12 @@ def start(*, by: Caller, owner_username: str, owner_password: str, now: datetime
         if name == requester.username:
             raise Refused(ShareRefusal.SAME_USER)
         owner = _check_owner(name, owner_password, by=by, now=now)
-        try:
-            return _open_wizard(requester, owner, by=by, now=now)
-        except IntegrityError:  # another tab was faster; the newer wizard ends it
-            return _open_wizard(requester, owner, by=by, now=now)
+        for ends_others in (False, True, True):
+            try:
+                return _open_wizard(requester, owner, ends_others=ends_others, by=by, now=now)
+            except IntegrityError:
+                continue  # the requester has an open wizard, perhaps in another tab: the newer wins
+        raise Refused(ShareRefusal.START_OVER)
 
 
 def _check_owner(name: str, password: str, *, by: Caller, now: datetime) -> User:
@@ -74,7 +76,9 @@ def _owner_limits(owner_name: str, requester_name: str) -> list[throttle.Pair]:
 
 
 @transaction.atomic(durable=True)
-def _open_wizard(requester: User, owner: User, *, by: Caller, now: datetime) -> ShareRequest:
+def _open_wizard(
+    requester: User, owner: User, *, ends_others: bool, by: Caller, now: datetime
+) -> ShareRequest:
     grants = live_grants([requester, owner])
     device = queries.lendable(grants, owner)
     if device is None:
@@ -83,9 +87,10 @@ def _open_wizard(requester: User, owner: User, *, by: Caller, now: datetime) -> 
     facts = queries.facts(requester=requester, owner=owner, device=device, grants=grants, now=now)
     for refusal in rules.refusals_of_requester(facts):
         raise Refused(refusal)
-    ShareRequest.objects.filter(requester=requester, state__in=OPEN).update(
-        state=ShareState.CANCELLED, ended_at=now
-    )
+    if ends_others:
+        ShareRequest.objects.filter(requester=requester, state__in=OPEN).update(
+            state=ShareState.CANCELLED, ended_at=now
+        )
     challenge = challenges.issue(
         user=requester, device=device, purpose=Purpose.SHARE, session=by.session, now=now
     )

@@ -9,9 +9,9 @@ function start(box) {
   const bar = box.querySelector("progress");
   const voice = box.querySelector("[data-voice]");
   const given = Number.parseFloat(box.dataset.secondsLeft);
-  const left = Number.isNaN(given) ? (Date.parse(box.dataset.expiresAt) - Date.now()) / 1000 : given;
+  const left = Number.isNaN(given) ? Number.parseInt(box.dataset.expires, 10) - box.dataset.now : given;
   if (Number.isNaN(left)) return;
-  const end = Date.now() + left * 1000; // the page's own clock: ours and the server's may differ
+  const end = Date.now() + left * 1000; // a span of time: the two clocks may differ
   let before = Infinity;
 
   function tick() {
