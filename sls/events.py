@@ -4,6 +4,7 @@ DEVICE_PROVISIONED = "sls.device.provisioned"
 GRANT_STARTED = "sls.grant.started"
 GRANT_REACTIVATED = "sls.grant.reactivated"
 DEVICE_REVOKED = "sls.device.revoked"
+CARD_PRINTED = "sls.card.printed"
 
 LOGIN_BEGUN = "sls.login.begun"
 LOGIN_CHALLENGED = "sls.login.challenged"

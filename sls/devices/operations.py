@@ -1,14 +1,15 @@
 """Devices coming and going: provisioning, handing over, revoking."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from portal import audit, vault
 from portal.caller import Caller
-from portal.models import User
+from portal.errors import Refused
+from portal.models import Entity, User
 from sls import codecard, events, oath
 from sls.catalog import DSC_PLUS_SUITE, IB_KEY_SUITE, DeviceKind
 from sls.models import (
@@ -20,6 +21,9 @@ from sls.models import (
     ShareState,
 )
 from sls.models.device import LIVE
+
+from . import challenges, queries
+from .rules import StockLine, StockRefusal
 
 
 def new_dsc_plus(*, serial: str, key: bytes, pin: str, now: datetime) -> SecurityDevice:
@@ -65,23 +69,69 @@ def new_temporary_code(*, serial: str, code: str, now: datetime) -> SecurityDevi
     return device
 
 
+def take_in(lines: Sequence[StockLine], *, by: Caller, now: datetime) -> int:
+    """
+    Take the devices of an import into stock and hand over those with a username, all or none; how many.
+    Raises Refused; ValueError for a malformed line, which the import's form lets nobody send.
+    """
+    devices = [_from_line(line, now=now) for line in lines]
+    owners = {line.serial: line.username for line in lines if line.username}
+    with audit.refusals(event=events.DEVICE_PROVISIONED, by=by, subject=None, at=now):
+        try:
+            provision(devices, owners=owners, by=by, now=now)
+        except IntegrityError as error:
+            raise Refused(StockRefusal.SERIAL_TAKEN) from error
+    return len(devices)
+
+
+def _from_line(line: StockLine, *, now: datetime) -> SecurityDevice:
+    if line.kind == DeviceKind.DSC_PLUS:
+        key = bytes.fromhex(line.secret)
+        return new_dsc_plus(serial=line.serial, key=key, pin=line.pin, now=now)
+    return new_code_card(serial=line.serial, now=now, cells=_cells(line.secret))
+
+
+def _cells(text: str) -> list[str]:
+    """A card's cells from one text without separators; none for no text."""
+    size = codecard.CELL_LENGTH
+    return [text[start : start + size] for start in range(0, len(text), size)]
+
+
 @transaction.atomic(durable=True)
-def provision(devices: Sequence[SecurityDevice], *, by: Caller, now: datetime) -> None:
-    """Take new devices into stock, all or none. IntegrityError when a serial number is known already."""
+def provision(
+    devices: Sequence[SecurityDevice],
+    *,
+    by: Caller,
+    now: datetime,
+    owners: Mapping[str, str] | None = None,
+) -> None:
+    """
+    Take new devices into stock, all or none, and those whose serial number stands in `owners` over to
+    that username. IntegrityError when a serial number is known already. Raises Refused for a username
+    that is unknown, deactivated, or of the caller's own person.
+    """
+    names = owners or {}
+    users = queries.active_users(set(names.values()))
+    if len(users) < len(set(names.values())):
+        raise Refused(StockRefusal.OWNER_UNKNOWN)
+    person = _staff_person(by)
+    if person and any(queries.is_same_person(person, user.entity) for user in users.values()):
+        raise Refused(StockRefusal.OWN_PERSON)
     SecurityDevice.objects.bulk_create(devices)
+    handed_over = [(device, users[names[device.serial]]) for device in devices if device.serial in names]
+    DeviceGrant.objects.bulk_create(_own(device, user, now=now) for device, user in handed_over)
     audit.record(
         event=events.DEVICE_PROVISIONED,
         by=by,
         subject=None,
         at=now,
         serials=[device.serial_masked for device in devices],
+        handed_over=[[device.serial_masked, user.username] for device, user in handed_over],
     )
 
 
-@transaction.atomic(durable=True)
-def hand_over(device: SecurityDevice, user: User, *, by: Caller, now: datetime) -> DeviceGrant:
-    """Make `user` the owner of a device from stock; it is active at once."""
-    grant = DeviceGrant.objects.create(
+def _own(device: SecurityDevice, user: User, *, now: datetime) -> DeviceGrant:
+    return DeviceGrant(
         user=user,
         device=device,
         name=str(DeviceKind(device.kind).label),
@@ -89,37 +139,88 @@ def hand_over(device: SecurityDevice, user: User, *, by: Caller, now: datetime) 
         confirmed=True,
         granted_at=now,
     )
+
+
+def _staff_person(by: Caller) -> Entity | None:
+    """The person behind a member of staff: nobody decides about his own devices (R12)."""
+    return by.user.entity if by.user and by.user.is_staff else None
+
+
+@transaction.atomic(durable=True)
+def hand_over(device: SecurityDevice, user: User, *, by: Caller, now: datetime) -> DeviceGrant:
+    """Make `user` the owner of a device from stock; it is active at once."""
+    grant = _own(device, user, now=now)
+    grant.save(force_insert=True)
     audit.record(
         event=events.GRANT_STARTED, by=by, subject=user, at=now, device=device.serial_masked
     )
     return grant
 
 
+def print_card(device: SecurityDevice, *, by: Caller, now: datetime) -> tuple[str, ...]:
+    """The cells of a card that has not answered yet, once more on record each time. Raises Refused."""
+    with audit.refusals(
+        event=events.CARD_PRINTED, by=by, subject=None, at=now, device=device.serial_masked
+    ):
+        return _print_card(device, by=by, now=now)
+
+
 @transaction.atomic(durable=True)
+def _print_card(device: SecurityDevice, *, by: Caller, now: datetime) -> tuple[str, ...]:
+    if device.kind != DeviceKind.CODE_CARD or device.state == DeviceState.REVOKED:
+        raise Refused(StockRefusal.NOT_PRINTABLE)
+    if queries.has_answered(device):
+        raise Refused(StockRefusal.CARD_IN_USE)
+    _refuse_own_person(device, by)
+    cells = challenges.cells_of(device)
+    audit.record(
+        event=events.CARD_PRINTED, by=by, subject=None, at=now, device=device.serial_masked
+    )
+    return cells
+
+
+def _refuse_own_person(device: SecurityDevice, by: Caller) -> None:
+    person = _staff_person(by)
+    if person and queries.is_used_by_person(device, person):
+        raise Refused(StockRefusal.OWN_PERSON)
+
+
 def revoke(device: SecurityDevice, *, reason: str, by: Caller, now: datetime) -> bool:
     """
     End a device for its owner and all who share it, at once: grants end, sessions opened with them lose
-    their verification, open challenges die with the device. False when it was revoked already.
+    their verification, open challenges die with the device. False when it was revoked already. Raises
+    Refused for a member of staff whose own person uses the device.
     """
+    with audit.refusals(
+        event=events.DEVICE_REVOKED, by=by, subject=None, at=now, device=device.serial_masked
+    ):
+        return _revoke(device, reason=reason, by=by, now=now)
+
+
+@transaction.atomic(durable=True)
+def _revoke(device: SecurityDevice, *, reason: str, by: Caller, now: datetime) -> bool:
+    _refuse_own_person(device, by)
     claimed = SecurityDevice.objects.filter(pk=device.pk).exclude(state=DeviceState.REVOKED)
     if not claimed.update(state=DeviceState.REVOKED):
         return False
     grants = DeviceGrant.objects.filter(device=device, state__in=LIVE)
-    borrowers = list(grants.filter(share__isnull=False).values_list("user", flat=True))
+    users = list(grants.order_by("user__username").values_list("user", "user__username", "share"))
+    borrowers = [user for user, _name, share in users if share]
     grants.update(state=GrantState.ENDED, confirmed=False, ended_at=now)
     ShareRequest.objects.filter(
         device=device, state__in=[ShareState.ENFORCED, ShareState.PENDING]
     ).update(state=ShareState.CANCELLED, ended_at=now)
     # Whoever loses a borrowed device gets his own back: nobody is left with one factor unawares.
-    DeviceGrant.objects.filter(user__in=borrowers, state=GrantState.DORMANT).update(
-        state=GrantState.ACTIVE, confirmed=True
-    )
+    DeviceGrant.objects.filter(
+        user__in=borrowers, state=GrantState.DORMANT, device__state=DeviceState.ACTIVE
+    ).update(state=GrantState.ACTIVE, confirmed=True)
     audit.record(
         event=events.DEVICE_REVOKED,
         by=by,
         subject=None,
         at=now,
         device=device.serial_masked,
+        users=[name for _user, name, _share in users],
         reason=reason,
     )
     return True

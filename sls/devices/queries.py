@@ -1,15 +1,17 @@
 """Reading devices and grants. One query each, whatever the number of devices and shares."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from django.db.models import F, Q, QuerySet
+from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 
-from portal.models import User
+from portal.identity import differences
+from portal.models import Entity, User
 from sls.catalog import DeviceKind, Traits, traits
-from sls.models import DeviceGrant, DeviceState, GrantState
+from sls.models import ChallengeState, DeviceGrant, DeviceState, GrantState, SecurityDevice
 from sls.models.device import LIVE
 
 
@@ -98,6 +100,72 @@ def device_list(user: User) -> list[DeviceRow]:
         mine = next(grant for grant in grants if grant.user_id == user.pk)
         rows.append(DeviceRow(mine, [grant for grant in grants if grant is not mine]))
     return sorted(rows, key=lambda row: (row.state != GrantState.ACTIVE, -row.traits.level))
+
+
+def sharing_counts() -> QuerySet[SecurityDevice]:
+    """Devices without their secrets, each with `owner_name` (None in stock) and `sharers`, a number."""
+    grants = DeviceGrant.objects.filter(device=OuterRef("pk"), state__in=LIVE)
+    owner = grants.filter(share__isnull=True).values("user__username")[:1]
+    borrowed = grants.filter(share__isnull=False).exclude(state=GrantState.PENDING)
+    count = borrowed.order_by().values("device").annotate(number=Count("*")).values("number")
+    return SecurityDevice.objects.defer("secret").annotate(
+        owner_name=Subquery(owner), sharers=Coalesce(Subquery(count), 0)
+    )
+
+
+@dataclass(frozen=True)
+class Affected:
+    """A user of a device that may be revoked, and the devices he could still answer with afterwards."""
+
+    username: str
+    is_owner: bool
+    left: list[SecurityDevice]
+
+
+def affected_by_revoking(device: SecurityDevice) -> list[Affected]:
+    """Everybody who may answer with `device`, its owner first. What sleeps for its sake comes back."""
+    users = DeviceGrant.objects.filter(device=device, state__in=LIVE).values("user")
+    grants = DeviceGrant.objects.filter(user__in=users, state__in=LIVE)
+    by_user = defaultdict(list)
+    for grant in grants.select_related("device", "user").order_by("granted_at", "pk"):
+        by_user[grant.user.username].append(grant)
+    rows = [_affected(device, theirs) for theirs in by_user.values()]
+    return sorted(rows, key=lambda row: (not row.is_owner, row.username))
+
+
+def _affected(device: SecurityDevice, theirs: list[DeviceGrant]) -> Affected:
+    lost = next(grant for grant in theirs if grant.device_id == device.pk)
+    good = [GrantState.ACTIVE, GrantState.DORMANT] if lost.is_borrowed else [GrantState.ACTIVE]
+    left = [g.device for g in theirs if g is not lost and g.state in good]
+    left = [device for device in left if device.state == DeviceState.ACTIVE]
+    return Affected(lost.user.username, not lost.is_borrowed, left)
+
+
+def is_used_by_person(device: SecurityDevice, person: Entity) -> bool:
+    """Does anybody who may answer with `device` have the same person behind him?"""
+    users = User.objects.filter(grants__device=device, grants__state__in=LIVE)
+    return any(is_same_person(person, user.entity) for user in users.select_related("entity"))
+
+
+def is_same_person(a: Entity, b: Entity) -> bool:
+    """The same entity, or different ones with the same identification data."""
+    return a.pk == b.pk or not differences(a.identification(), b.identification())
+
+
+def has_answered(device: SecurityDevice) -> bool:
+    return device.challenges.filter(state=ChallengeState.ANSWERED).exists()
+
+
+def known_serials(serials: Collection[str]) -> set[str]:
+    """Those of `serials` that a device has already."""
+    known = SecurityDevice.objects.filter(serial__in=serials)
+    return set(known.values_list("serial", flat=True))
+
+
+def active_users(usernames: Collection[str]) -> dict[str, User]:
+    """The active users with one of these names, by name, with their entities."""
+    found = User.objects.filter(username__in=usernames, is_active=True)
+    return {user.username: user for user in found.select_related("entity")}
 
 
 def was_protected(user: User) -> bool:

