@@ -1,8 +1,6 @@
 """What staff see of devices and shares, and what they do with devices."""
 
 import uuid
-from collections.abc import Callable
-from functools import wraps
 from typing import Any
 
 from django.contrib import admin, messages
@@ -11,8 +9,9 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path, reverse
+from django.urls import URLPattern, path
 from django.utils import timezone
+from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as say
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
@@ -26,26 +25,192 @@ from sls.devices.forms import COLUMNS, ImportForm, RevokeForm
 from sls.models import DeviceGrant, DeviceState, SecurityDevice, ShareRequest
 from sls.sharing.rules import ReviewReason, ShareRefusal
 
+IMPORT = ["sls.add_securitydevice"]
+PRINT = ["sls.view_securitydevice", "sls.print_code_card"]
+REVOKE = ["sls.revoke_device"]
 CARD_COLUMNS = 8
-IMPORT = "sls.add_securitydevice"
-PRINT = ("sls.view_securitydevice", "sls.print_code_card")
-REVOKE = "sls.revoke_device"
 
-Page = Callable[..., HttpResponse]
+asks_or_does = method_decorator(require_http_methods(["GET", "POST"]))
 
 
-def needs(*permissions: str) -> Callable[[Page], Page]:
-    """For pages of the admin's own making: GET shows and POST does, and both ask for `permissions`."""
+def demand(request: HttpRequest, permissions: list[str]) -> None:
+    if not request.user.has_perms(permissions):  # type: ignore[union-attr]
+        raise PermissionDenied
 
-    def decorate(page: Page) -> Page:
-        @wraps(page)
-        def guarded(self: Any, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-            if not request.user.has_perms(permissions):  # type: ignore[union-attr]
-                raise PermissionDenied
-            return require_http_methods(["GET", "POST"])(page.__get__(self))(
-                request, *args, **kwargs
-            )
 
-        return guarded
+@admin.register(SecurityDevice)
+class SecurityDeviceAdmin(ReadOnly):
+    """The list; and pages to import devices, print a new card and revoke a device."""
 
-    return decorate
+    list_display = ("kind", "serial_masked", "state", "owner", "sharers", "created_at")
+    list_display_links = ("kind", "serial_masked")
+    list_filter = ("kind", "state")
+    search_fields = ("=serial", "=grants__user__username")
+    search_help_text = _("A whole serial number or username")
+    fields = ("kind", "serial_masked", "state", "owner", "sharers", "created_at")
+    show_full_result_count = False
+
+    @admin.display(description=_("serial number"), ordering="serial")
+    def serial_masked(self, device: SecurityDevice) -> str:
+        return device.serial_masked
+
+    @admin.display(description=_("owner"))
+    def owner(self, device: SecurityDevice) -> str:
+        return device.owner_name or say("in stock")  # type: ignore[attr-defined]
+
+    @admin.display(description=_("shared with"))
+    def sharers(self, device: SecurityDevice) -> int:
+        return device.sharers  # type: ignore[attr-defined]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[SecurityDevice]:
+        return queries.sharing_counts().order_by("-created_at", "pk")
+
+    def get_urls(self) -> list[URLPattern]:
+        def page(route: str, view: Any, name: str) -> URLPattern:
+            return path(route, self.admin_site.admin_view(view), name=f"sls_securitydevice_{name}")
+
+        return [
+            page("import/", self.import_page, "import"),
+            page("<uuid:device_id>/print/", self.print_page, "print"),
+            page("<uuid:device_id>/revoke/", self.revoke_page, "revoke"),
+            *super().get_urls(),
+        ]
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        buttons = {"may_import": request.user.has_perms(IMPORT)}  # type: ignore[union-attr]
+        return super().changelist_view(request, {**(extra_context or {}), **buttons})
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        buttons = {
+            "may_print": request.user.has_perms(PRINT),  # type: ignore[union-attr]
+            "may_revoke": request.user.has_perms(REVOKE),  # type: ignore[union-attr]
+        }
+        context = {**(extra_context or {}), **buttons}
+        return super().change_view(request, object_id, form_url, context)
+
+    @asks_or_does
+    def import_page(self, request: HttpRequest) -> HttpResponse:
+        demand(request, IMPORT)
+        posted = (request.POST, request.FILES) if request.method == "POST" else (None, None)
+        form = ImportForm(*posted)
+        refusal: Reason | None = None
+        if form.is_valid():
+            lines = form.cleaned_data["file"]
+            try:
+                count = operations.take_in(lines, by=caller(request), now=timezone.now())
+                words = ngettext("%d device is imported.", "%d devices are imported.", count)
+                messages.success(request, words % count)
+                return redirect("admin:sls_securitydevice_changelist")
+            except Refused as refused:
+                refusal = refused.reason
+        context = {"form": form, "refusal": refusal, "columns": COLUMNS}
+        return self._page(request, "import", say("Import devices"), context)
+
+    @asks_or_does
+    def print_page(self, request: HttpRequest, device_id: uuid.UUID) -> HttpResponse:
+        """GET asks first, for what POST shows is a secret and every look at it goes on record."""
+        demand(request, PRINT)
+        device = get_object_or_404(SecurityDevice, pk=device_id)
+        context: dict[str, Any] = {"device": device}
+        if request.method == "POST":
+            try:
+                cells = operations.print_card(device, by=caller(request), now=timezone.now())
+                context |= {"rows": _card_rows(cells), "is_popup": True}
+            except Refused as refused:
+                context["refusal"] = refused.reason
+        return self._page(request, "print", say("Print a Security Code Card"), context)
+
+    @asks_or_does
+    def revoke_page(self, request: HttpRequest, device_id: uuid.UUID) -> HttpResponse:
+        demand(request, REVOKE)
+        device = get_object_or_404(SecurityDevice, pk=device_id)
+        form = RevokeForm(request.POST if request.method == "POST" else None)
+        refusal: Reason | None = None
+        if form.is_valid():
+            reason = form.cleaned_data["reason"]
+            try:
+                now = timezone.now()
+                done = operations.revoke(device, reason=reason, by=caller(request), now=now)
+                words = say("The device is revoked.") if done else say("It was revoked already.")
+                messages.success(request, words)
+                return redirect("admin:sls_securitydevice_changelist")
+            except Refused as refused:
+                refusal = refused.reason
+        context = {
+            "form": form,
+            "device": device,
+            "refusal": refusal,
+            "affected": queries.affected_by_revoking(device),
+            "is_revoked": device.state == DeviceState.REVOKED,
+        }
+        return self._page(request, "revoke", say("Revoke a device"), context)
+
+    def _page(
+        self, request: HttpRequest, name: str, title: str, context: dict[str, Any]
+    ) -> HttpResponse:
+        shell = {**self.admin_site.each_context(request), "opts": self.opts, "title": title}
+        template = f"admin/sls/securitydevice/{name}.html"
+        status = 409 if context.get("refusal") else 200
+        return TemplateResponse(request, template, {**shell, **context}, status=status)
+
+
+def _card_rows(cells: tuple[str, ...]) -> list[list[tuple[int, str]]]:
+    """The cells with their indexes, as the rows of the card: 1 to 8 in the first one."""
+    numbered = list(enumerate(cells, 1))
+    starts = range(0, len(numbered), CARD_COLUMNS)
+    return [numbered[start : start + CARD_COLUMNS] for start in starts]
+
+
+@admin.register(DeviceGrant)
+class DeviceGrantAdmin(ReadOnly):
+    list_display = ("user", "device", "state", "is_borrowed", "granted_at", "ended_at")
+    list_filter = ("state",)
+    list_select_related = ("user", "device")
+    search_fields = ("=user__username",)
+    search_help_text = _("A whole username")
+    fields = ("user", "device", "share", "state", "granted_at", "ended_at", "last_used_at")
+    ordering = ("-granted_at", "-pk")
+    show_full_result_count = False
+
+    @admin.display(description=_("borrowed"), boolean=True)
+    def is_borrowed(self, grant: DeviceGrant) -> bool:
+        return grant.is_borrowed
+
+
+@admin.register(ShareRequest)
+class ShareRequestAdmin(ReadOnly):
+    list_display = ("created_at", "state", "requester", "owner", "device", "why", "ended_at")
+    list_filter = ("state",)
+    list_select_related = ("requester", "owner", "device")
+    search_fields = ("=requester__username", "=owner__username")
+    search_help_text = _("A whole username")
+    fields = (
+        "state",
+        ("requester", "owner"),
+        "device",
+        "why",
+        "created_at",
+        "expires_at",
+        "proven_at",
+        "submitted_at",
+        "approved_at",
+        "enforced_at",
+        "ended_at",
+    )
+    ordering = ("-created_at", "pk")
+    show_full_result_count = False
+
+    @admin.display(description=_("reasons"))
+    def why(self, share: ShareRequest) -> str:
+        """The words of its reasons; what an older version of the rules wrote stays a bare code."""
+        words = {reason.code: str(reason.title) for reason in ShareRefusal}
+        words |= {code: str(label) for code, label in ReviewReason.choices}
+        return ", ".join(words.get(code, code) for code in share.reasons)

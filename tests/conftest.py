@@ -59,6 +59,10 @@ def question_on(html: str) -> str:
     return found[2]
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "live: starts a real portal with all its processes")
+
+
 LogIn = Callable[[str], Client]
 
 

@@ -135,7 +135,7 @@ class UserManager(BaseUserManager["User"]):
         return user
 
 
-class User(AbstractBaseUser, PermissionsMixin):
+class User(AbstractBaseUser, PermissionsMixin):  # type: ignore[django-manager-missing]
     """A username. One person may stand behind several, in one Entity or in several."""
 
     last_login = None  # every login is an audit row; see sls.login

@@ -14,6 +14,7 @@ from datetime import datetime
 
 from django.conf import settings
 from django.db import IntegrityError
+from django.db.models import Exists, OuterRef
 
 from portal import throttle, vault
 from portal.errors import Refused
@@ -117,8 +118,10 @@ def answer(
         session=session,
         state=ChallengeState.OPEN,
         expires_at__gt=now,
-        device__state=DeviceState.ACTIVE,
     )
+    # No join here: PostgreSQL would make it a subquery, which a waiting loser does not evaluate again.
+    active = SecurityDevice.objects.filter(pk=OuterRef("device"), state=DeviceState.ACTIVE)
+    claim = claim.filter(Exists(active))
     try:
         claimed = claim.update(state=ChallengeState.ANSWERED, answered_at=now)
     except IntegrityError as error:  # the same question was answered through another challenge

@@ -1,6 +1,7 @@
 """The field for a device's response, the same on every page that asks for one; and staff's forms."""
 
 import csv
+import io
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -84,7 +85,7 @@ class ImportForm(forms.Form):
     )
 
     def clean_file(self) -> list[StockLine]:
-        upload: UploadedFile = self.cleaned_data["file"]
+        upload: UploadedFile[bytes] = self.cleaned_data["file"]
         if (upload.size or 0) > MOST_BYTES:
             raise forms.ValidationError(_("The file is larger than 1 MB."), code="too_large")
         rows = _rows(_text(upload.read()))
@@ -104,12 +105,14 @@ def _text(content: bytes) -> str:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         number = content[: error.start].count(b"\n") + 1
-        raise forms.ValidationError(_at(number, _("this is not UTF-8.")), code="encoding") from error
+        raise forms.ValidationError(
+            _at(number, _("this is not UTF-8.")), code="encoding"
+        ) from error
 
 
 def _rows(text: str) -> list[tuple[int, list[str]]]:
     """The rows below the header with the number of the line each ends at; empty lines left out."""
-    reader = csv.reader(text.splitlines(keepends=True), strict=True)
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
         header = next(reader, [])
         rows = [(reader.line_num, row) for row in reader if row]
@@ -169,7 +172,7 @@ def _conflicts(lines: dict[int, StockLine]) -> Iterator[tuple[int, str | Promise
     users = queries.active_users({line.username for line in lines.values() if line.username})
     first: dict[str, int] = {}
     for number, line in lines.items():
-        if first.setdefault(line.serial, number) != number:
+        if line.serial and first.setdefault(line.serial, number) != number:
             words = say("the serial number stands in line %(first)d already.")
             yield number, words % {"first": first[line.serial]}
         if line.serial in known:

@@ -118,7 +118,9 @@ def provision(
     if person and any(queries.is_same_person(person, user.entity) for user in users.values()):
         raise Refused(StockRefusal.OWN_PERSON)
     SecurityDevice.objects.bulk_create(devices)
-    handed_over = [(device, users[names[device.serial]]) for device in devices if device.serial in names]
+    handed_over = [
+        (device, users[names[device.serial]]) for device in devices if device.serial in names
+    ]
     DeviceGrant.objects.bulk_create(_own(device, user, now=now) for device, user in handed_over)
     audit.record(
         event=events.DEVICE_PROVISIONED,

@@ -45,6 +45,7 @@ class DeviceRow:
 
     grant: DeviceGrant
     others: list[DeviceGrant] = field(default_factory=list)
+    actions: list[dict[str, str]] = field(default_factory=list)
 
     @property
     def kind(self) -> str:

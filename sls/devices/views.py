@@ -2,6 +2,8 @@
 
 from django.http import HttpResponse
 from django.shortcuts import render
+from django.urls import reverse
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
 from portal.caller import SignedInRequest
@@ -16,6 +18,8 @@ from .queries import DeviceRow, device_list
 @proven_or_new
 def secure_login(request: SignedInRequest) -> HttpResponse:
     rows = device_list(request.user)
+    for row in rows:
+        row.actions = _actions(row)
     pending = [row for row in rows if row.grant.state == GrantState.PENDING]
     context = {"devices": rows, "pending": pending, "pending_items": len(pending)}
     if not any(row.grant.state == GrantState.ACTIVE for row in rows):
@@ -29,10 +33,29 @@ def secure_login(request: SignedInRequest) -> HttpResponse:
     return render(request, "sls/devices/list.html", context)
 
 
+def _actions(row: DeviceRow) -> list[dict[str, str]]:
+    """What makes sense for a device now: a pending request's status, or the end of a sharing."""
+    if row.grant.state == GrantState.PENDING:
+        url = reverse("sharing:status", args=[row.grant.share_id])
+        return [{"label": _("Show status"), "url": url}]
+    if row.grant.is_borrowed:
+        url = reverse("sharing:cancel", args=[row.grant.share_id])
+        return [{"label": _("Cancel Sharing"), "url": url}]
+    return [
+        {
+            "label": _("Cancel Sharing with %(name)s") % {"name": other.user.username},
+            "url": reverse("sharing:cancel", args=[other.share_id]),
+        }
+        for other in row.others
+        if other.state == GrantState.ACTIVE
+    ]
+
+
 def _prerequisites(rows: list[DeviceRow]) -> dict[str, bool]:
     """What of the prerequisites can be told before anybody else is named."""
-    return {
+    met = {
         "no_temporary": not any(row.traits.is_temporary for row in rows),
         "lends_nothing": not any(row.shared_with and not row.grant.is_borrowed for row in rows),
         "borrows_nothing": not any(row.grant.is_borrowed for row in rows),
     }
+    return met | {"all": all(met.values())}

@@ -19,7 +19,7 @@ class DeviceState(models.TextChoices):
     REVOKED = "revoked", _("Revoked")
 
 
-class SecurityDevice(models.Model):
+class SecurityDevice(models.Model):  # type: ignore[django-manager-missing]
     """
     One physical or software thing. Its secret is one sealed record (`sls.devices.secrets` alone reads
     it); everybody who may answer with the device has a DeviceGrant, never a copy.

@@ -164,17 +164,24 @@ def candidate(requester: User, own_level: int) -> Candidate | None:
         .select_related("device", "user__entity")
         .order_by("pk")
     )
+    holders_of_temporary = {g.user_id for g in grants if g.device.traits.is_temporary}
     lenders = [
         grant
         for grant in grants
         if is_shareable(grant.device.kind)
         and grant.device.traits.level >= own_level
+        and grant.user_id not in holders_of_temporary
         and (
             grant.user.entity_id == requester.entity_id
             or not differences(mine, grant.user.entity.identification())
         )
     ]
-    best = max(lenders, key=lambda g: g.device.traits.level, default=None)
+    # The strongest; among equals one of the same entity, which needs nobody's approval.
+    best = max(
+        lenders,
+        key=lambda g: (g.device.traits.level, g.user.entity_id == requester.entity_id),
+        default=None,
+    )
     return Candidate(best.user.username, best.device) if best else None
 
 
