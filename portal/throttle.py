@@ -95,6 +95,11 @@ def clear(pairs: Iterable[Pair]) -> None:
     Allowance.objects.filter(_any(pairs)).delete()
 
 
+def forget_past(*, now: datetime) -> None:
+    """Delete what no longer counts; every reader compares the time itself, this only tidies up."""
+    Allowance.objects.filter(resets_at__lte=now).delete()
+
+
 def _any(pairs: Iterable[Pair]) -> Q:
     wanted = Q()
     for limit, key in pairs:

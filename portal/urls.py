@@ -3,7 +3,6 @@
 from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path
-from django.views.i18n import set_language
 
 from portal.pages import views
 
@@ -13,7 +12,7 @@ urlpatterns = [
     path("settings/", include("portal.pages.urls")),
     path("settings/user/secure-login/", include("sls.urls")),
     path("help/", include("portal.help.urls")),
-    path("language/", set_language, name="set_language"),
+    path("language/", views.language, name="set_language"),
     path("health/live/", views.live),
     path("health/ready/", views.ready),
     path("admin/", admin.site.urls),

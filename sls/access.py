@@ -5,13 +5,15 @@ from functools import wraps
 from typing import Any
 from urllib.parse import urlencode
 
+from django.contrib.auth import logout
 from django.contrib.auth.views import redirect_to_login
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 
 from portal.models import User
-from sls.models import DeviceGrant, DeviceState
+from sls.models import DeviceGrant, DeviceState, GrantState
 
 View = Callable[..., HttpResponse]
 
@@ -26,8 +28,12 @@ def proven_or_new(view: View) -> View:
     def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if not request.user.is_authenticated:
             return redirect_to_login(request.get_full_path())
-        if not request.user.is_verified() and _has_device(request.user):
-            return redirect(f"{reverse('login_confirm')}?{urlencode({'next': request.path})}")
+        if not request.user.is_verified():
+            if _has_device(request.user):
+                return redirect(f"{reverse('login_confirm')}?{urlencode({'next': request.path})}")
+            if was_protected(request.user):
+                logout(request)
+                return redirect_to_login(request.get_full_path())
         return view(request, *args, **kwargs)
 
     return guarded
@@ -37,3 +43,12 @@ def _has_device(user: User) -> bool:
     return DeviceGrant.objects.filter(
         user=user, confirmed=True, device__state=DeviceState.ACTIVE
     ).exists()
+
+
+def was_protected(user: User) -> bool:
+    """
+    Has this user ever had an active device? Then a password alone is no login any more, even when none
+    is left: nobody falls back to one factor unawares (abuse-cases.md E 103).
+    """
+    granted = DeviceGrant.objects.filter(user=user).exclude(state=GrantState.PENDING)
+    return granted.filter(Q(share__isnull=True) | Q(share__enforced_at__isnull=False)).exists()

@@ -3,22 +3,23 @@
 from typing import Any, cast
 
 from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
+from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest
 from django.utils.crypto import constant_time_compare
 from django.utils.functional import SimpleLazyObject
 from django_otp import DEVICE_ID_SESSION_KEY
 from django_otp.middleware import OTPMiddleware
 
-from sls.models import DeviceGrant
+from sls.models import DeviceGrant, GrantState
 
 
 class VerifiedUser(OTPMiddleware):
     """
     Loads a verified session's user, his Entity and his grant in one query instead of two.
 
-    A grant that is no longer confirmed un-verifies the session. Whatever else is not exactly in order (no
-    grant, another user's, a deactivated user, a changed password) goes the long way through Django and
-    django-otp, which end the session.
+    A grant that sleeps un-verifies the session, one that has ended ends it. Whatever else is not exactly in
+    order (no grant, another user's, a deactivated user, a changed password) goes the long way through Django
+    and django-otp, which end the session too.
     """
 
     def _install_lazy_accessors(self, request: HttpRequest) -> None:
@@ -44,6 +45,9 @@ class VerifiedUser(OTPMiddleware):
         known_hash = request.session.get(HASH_SESSION_KEY, "")
         if not constant_time_compare(known_hash, user.get_session_auth_hash()):
             return None
+        if grant.state == GrantState.ENDED:
+            request.session.flush()
+            user = AnonymousUser()
         self._init_user_fields(user)
-        user.otp_device = self._finalize_device(request, user, grant)
+        user.otp_device = grant if grant.confirmed else None
         return user

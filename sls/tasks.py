@@ -3,10 +3,13 @@
 from celery import shared_task
 from django.utils import timezone
 
+from portal import throttle
 from sls.sharing import operations as sharing
 
 
 @shared_task(expires=50)
 def close_expired() -> None:
     """End what nobody finished in time. Every reader compares times itself; this only tidies up."""
-    sharing.close_expired(now=timezone.now())
+    now = timezone.now()
+    sharing.close_expired(now=now)
+    throttle.forget_past(now=now)

@@ -2,19 +2,32 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.db import DatabaseError, connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_GET, require_POST
+from django.views.i18n import set_language
 
 from portal.caller import SignedInRequest
+from portal.models import User
 
 
 def row(label: str, summary: str, url: str = "", action_label: str = "") -> dict[str, str]:
     return {"label": label, "summary": summary, "url": url, "action_label": action_label}
+
+
+@require_POST
+def language(request: HttpRequest) -> HttpResponse:
+    """Switch the language of the pages, and of the messages to a logged-in user."""
+    response = set_language(request)
+    wanted = request.POST.get("language")
+    if request.user.is_authenticated and wanted in dict(settings.LANGUAGES):
+        User.objects.filter(pk=request.user.pk).update(language=wanted)
+    return response
 
 
 @require_GET

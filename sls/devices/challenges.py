@@ -45,14 +45,14 @@ def issue(
         device=device,
         purpose=purpose,
         session=session,
-        question=_draw_question(device, now=now),
+        question=_draw_question(user, device, purpose, now=now),
         reusable=reusable,
         issued_at=now,
         expires_at=now + settings.CHALLENGE_LIFE,
     )
 
 
-def _draw_question(device: SecurityDevice, *, now: datetime) -> str:
+def _draw_question(user: User, device: SecurityDevice, purpose: Purpose, *, now: datetime) -> str:
     asked = Challenge.objects.filter(device=device)
     answered = asked.filter(state=ChallengeState.ANSWERED)
     if device.traits.element is Element.CHALLENGE_CODE:
@@ -60,12 +60,14 @@ def _draw_question(device: SecurityDevice, *, now: datetime) -> str:
             digits = f"{secrets.randbelow(10**CHALLENGE_DIGITS):0{CHALLENGE_DIGITS}}"
             if not answered.filter(question=digits).exists():
                 return digits
-    # The same two indexes until they are answered or expire: nobody shops for a pair he has seen.
+    # The same two indexes until they are answered or expire: nobody shops for a pair he has seen. But
+    # never those asked of another user or for another purpose: an answer serves what it was asked for.
     still_open = asked.filter(state=ChallengeState.OPEN, expires_at__gt=now)
-    rows = list((still_open | answered).values_list("question", "state"))
-    used = {question for question, state in rows if state == ChallengeState.ANSWERED}
-    for question, state in rows:
-        if state == ChallengeState.OPEN and question not in used:
+    rows = list((still_open | answered).values_list("question", "state", "user", "purpose"))
+    mine = (ChallengeState.OPEN, user.pk, purpose)
+    used = {question for question, *whose in rows if tuple(whose) != mine}
+    for question, *whose in rows:
+        if tuple(whose) == mine and question not in used:
             return question
     pairs = [codecard.parse_question(question) for question in used]
     pair = codecard.draw(pairs, mode=codecard.CardMode(settings.CODE_CARD_MODE))

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Count, F, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
 from portal.identity import differences
@@ -167,12 +167,3 @@ def active_users(usernames: Collection[str]) -> dict[str, User]:
     """The active users with one of these names, by name, with their entities."""
     found = User.objects.filter(username__in=usernames, is_active=True)
     return {user.username: user for user in found.select_related("entity")}
-
-
-def was_protected(user: User) -> bool:
-    """
-    Has this user ever had an active device? Then a password alone is no login any more, even when none
-    is left: nobody falls back to one factor unawares (abuse-cases.md E 103).
-    """
-    granted = DeviceGrant.objects.filter(user=user).exclude(state=GrantState.PENDING)
-    return granted.filter(Q(share__isnull=True) | Q(share__enforced_at__isnull=False)).exists()

@@ -14,8 +14,9 @@ from portal.errors import Refused
 from portal.models import User
 from portal.models.account import normalise_username
 from sls import events
+from sls.access import was_protected
 from sls.devices import challenges
-from sls.devices.queries import usable_grants, was_protected
+from sls.devices.queries import usable_grants
 from sls.models import AttemptState, DeviceGrant, GrantState, LoginAttempt, Purpose
 
 from .rules import LoginRefusal
@@ -43,7 +44,7 @@ def begin(*, username: str, password: str, by: Caller, now: datetime) -> Begun:
     name = normalise_username(username)
     limits = [(throttle.PASSWORD_OF_NAME, name), (throttle.PASSWORD_FROM_ADDRESS, by.address)]
     with audit.refusals(event=events.LOGIN_BEGUN, by=by, subject=None, at=now):
-        if throttle.spend(limits, now=now):
+        if throttle.spend([*limits, (throttle.CHALLENGES_OF_USER, name)], now=now):
             raise Refused(LoginRefusal.INVALID_CREDENTIALS)
         user = credentials.check(name, password, now=now, limits=(throttle.SECOND_FACTOR_OF_USER,))
         if user is None:

@@ -52,27 +52,17 @@ def start(*, by: Caller, owner_username: str, owner_password: str, now: datetime
 
 
 def _check_owner(name: str, password: str, *, by: Caller, now: datetime) -> User:
-    spent = throttle.spend(
-        [
-            *_owner_limits(name, by.username),
-            (throttle.PASSWORD_FROM_ADDRESS, by.address),
-            (throttle.CHALLENGES_OF_USER, by.username),
-        ],
-        now=now,
-    )
-    if spent:
+    limits = [
+        (throttle.OWNER_PASSWORD_OF_NAME, name),
+        (throttle.OWNER_PASSWORD_BY_REQUESTER, by.username),
+    ]
+    if throttle.spend([*limits, (throttle.CHALLENGES_OF_USER, by.username)], now=now):
         raise Refused(ShareRefusal.TOO_MANY_ATTEMPTS)
     owner = credentials.check(name, password, now=now)
     if owner is None:
         raise Refused(ShareRefusal.INVALID_CREDENTIALS)
+    throttle.give_back(limits)
     return owner
-
-
-def _owner_limits(owner_name: str, requester_name: str) -> list[throttle.Pair]:
-    return [
-        (throttle.OWNER_PASSWORD_OF_NAME, owner_name),
-        (throttle.OWNER_PASSWORD_BY_REQUESTER, requester_name),
-    ]
 
 
 @transaction.atomic(durable=True)
@@ -136,7 +126,6 @@ def _prove(share: ShareRequest, response: str, *, by: Caller, now: datetime) -> 
         purpose=Purpose.SHARE,
         session=by.session,
         now=now,
-        also_clear=_owner_limits(share.owner.username, share.requester.username),
     )
     everybody = queries.participants(share.requester, share.owner, share.device)
     facts = queries.facts(
@@ -360,7 +349,10 @@ def shared_by_link(token: str) -> ShareRequest:
         share_id = signing.loads(token, salt=UNDO_SALT, max_age=settings.UNDO_LIFE)
     except signing.BadSignature as error:
         raise Refused(ShareRefusal.START_OVER) from error
-    return queries.shares().get(pk=share_id)
+    share = queries.shares().filter(pk=share_id).first()
+    if share is None:
+        raise Refused(ShareRefusal.START_OVER)
+    return share
 
 
 @transaction.atomic(durable=True)

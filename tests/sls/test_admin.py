@@ -16,7 +16,7 @@ from sls.catalog import DSC_PLUS_SUITE
 from sls.devices import challenges, operations
 from sls.devices.forms import COLUMNS, MOST_BYTES, MOST_ROWS
 from sls.models import Challenge, DeviceGrant, GrantState, SecurityDevice, ShareRequest, ShareState
-from tests.conftest import DEVICES, NOW, PLAYS, by, person, press
+from tests.conftest import DEVICES, NOW, PLAYS, by, person
 
 DEVICE_LIST = "/admin/sls/securitydevice/"
 IMPORT = DEVICE_LIST + "import/"

@@ -85,7 +85,9 @@ class Command(BaseCommand):
         self.logs.mkdir(parents=True, exist_ok=True)
         self.environment = os.environ | {"DJANGO_SETTINGS_MODULE": "portal.settings"}
         if settings.DEMO_MODE:
-            self.environment["DEMO_MODE"] = "1"  # the embedded REDIS_URL must not look like production
+            self.environment["DEMO_MODE"] = (
+                "1"  # the embedded REDIS_URL must not look like production
+            )
             self.environment.setdefault("BASE_URL", f"http://{options['bind']}")
         self.children: list[Child] = []
         signal.signal(signal.SIGTERM, _interrupt)
