@@ -203,6 +203,8 @@ CSRF_COOKIE_SAMESITE = "Lax"
 LANGUAGE_COOKIE_SECURE = TLS
 LANGUAGE_COOKIE_HTTPONLY = True
 LANGUAGE_COOKIE_SAMESITE = "Lax"
+KNOWN_BROWSER_COOKIE = "__Host-known" if TLS else "known"
+KNOWN_BROWSER_LIFE = timedelta(days=env.int("KNOWN_BROWSER_DAYS", 180))
 MESSAGE_STORAGE = "django.contrib.messages.storage.cookie.CookieStorage"
 
 # --- The Secure Login System's times and limits: facts.md section 16 ----------------------------------

@@ -32,6 +32,9 @@ HOUR = timedelta(hours=1)
 
 # Ten consecutive failures within any 24 hours (KB1132).
 PASSWORD_OF_NAME = Limit("password_of_name", 10, DAY)
+# A browser in which this user has logged in fully before: a stranger who uses up the user's own
+# limit slows the client down elsewhere, but does not lock him out here.
+PASSWORD_IN_KNOWN_BROWSER = Limit("password_in_known_browser", 10, DAY)
 # An office behind one address may mistype; a guesser of many names may not go on.
 PASSWORD_FROM_ADDRESS = Limit("password_from_address", 100, HOUR)
 # The second factor has a counter of its own: whoever tries it knows the password already.
@@ -101,7 +104,7 @@ def forget_past(*, now: datetime) -> None:
 
 
 def _any(pairs: Iterable[Pair]) -> Q:
-    wanted = Q()
+    wanted = Q(pk__in=[])  # an empty Q would mean every row: no pairs must mean none
     for limit, key in pairs:
         wanted |= Q(limit=limit.name, key=key[:80])
     return wanted

@@ -2,7 +2,6 @@
 
 DEVICE_PROVISIONED = "sls.device.provisioned"
 GRANT_STARTED = "sls.grant.started"
-GRANT_REACTIVATED = "sls.grant.reactivated"
 DEVICE_REVOKED = "sls.device.revoked"
 CARD_PRINTED = "sls.card.printed"
 
@@ -15,6 +14,5 @@ SHARE_STARTED = "sls.share.started"
 SHARE_PROVEN = "sls.share.proven"
 SHARE_SUBMITTED = "sls.share.submitted"
 SHARE_APPROVED = "sls.share.approved"
-SHARE_REJECTED = "sls.share.rejected"
 SHARE_CANCELLED = "sls.share.cancelled"
 SHARE_WITHDRAWN = "sls.share.withdrawn"

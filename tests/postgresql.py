@@ -77,7 +77,9 @@ def database() -> Iterator[str]:
 def _refusal(url: str) -> str:
     try:
         with psycopg.connect(url, connect_timeout=2) as connection:
-            can = connection.execute("SELECT rolcreatedb FROM pg_roles WHERE rolname = current_user")
+            can = connection.execute(
+                "SELECT rolcreatedb FROM pg_roles WHERE rolname = current_user"
+            )
             return "" if can.fetchone() == (True,) else "may not create databases"
     except psycopg.Error as error:
         return str(error).strip().splitlines()[-1]
@@ -96,7 +98,18 @@ def _start_debians() -> str:
         shutil.chown(folder, owner, owner)
     data = str(folder / "data")
     subprocess.run(
-        [programs / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync"]
+        [
+            programs / "initdb",
+            "-D",
+            data,
+            "-U",
+            "postgres",
+            "-A",
+            "trust",
+            "-E",
+            "UTF8",
+            "--no-sync",
+        ]
         + ["--locale=C.UTF-8"],
         check=True,
         capture_output=True,

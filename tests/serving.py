@@ -141,9 +141,7 @@ class Browser:
         return page
 
 
-def at_once(
-    port: int, requests: Sequence[bytes], *, spread: "Portal | None" = None
-) -> list[Page]:
+def at_once(port: int, requests: Sequence[bytes], *, spread: "Portal | None" = None) -> list[Page]:
     """
     Send all requests but their last byte, each on a connection of its own, then the last bytes together.
     """
@@ -435,11 +433,15 @@ class Portal:
         deadline = time.monotonic() + seconds
         while not self.sql(statement)[0][0]:
             if time.monotonic() > deadline:
-                raise AssertionError(f"did not come true in {seconds} s: {statement}\n{self.logs()}")
+                raise AssertionError(
+                    f"did not come true in {seconds} s: {statement}\n{self.logs()}"
+                )
             time.sleep(0.1)
 
     def wait_for_messages(self, *, seconds: float = 20) -> None:
-        undone = "SELECT count(*) = 0 FROM portal_outboxmessage WHERE state IN ('queued', 'sending')"
+        undone = (
+            "SELECT count(*) = 0 FROM portal_outboxmessage WHERE state IN ('queued', 'sending')"
+        )
         self.wait_until(undone, seconds=seconds)
 
     def broken_invariants(self) -> list[str]:

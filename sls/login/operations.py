@@ -39,10 +39,18 @@ def digest(mark: str) -> str:
     return hashlib.sha256(f"login|{mark}".encode()).hexdigest()
 
 
-def begin(*, username: str, password: str, by: Caller, now: datetime) -> Begun:
-    """Judge the password. Raises Refused, with one reason for every kind of wrong."""
+def begin(
+    *, username: str, password: str, by: Caller, now: datetime, known_browser: str = ""
+) -> Begun:
+    """
+    Judge the password. `known_browser` is the mark of a browser this username has logged in with before;
+    its failures are counted apart. Raises Refused, with one reason for every kind of wrong.
+    """
     name = normalise_username(username)
-    limits = [(throttle.PASSWORD_OF_NAME, name), (throttle.PASSWORD_FROM_ADDRESS, by.address)]
+    if known_browser:
+        limits = [(throttle.PASSWORD_IN_KNOWN_BROWSER, known_browser)]
+    else:
+        limits = [(throttle.PASSWORD_OF_NAME, name), (throttle.PASSWORD_FROM_ADDRESS, by.address)]
     with audit.refusals(event=events.LOGIN_BEGUN, by=by, subject=None, at=now):
         if throttle.spend([*limits, (throttle.CHALLENGES_OF_USER, name)], now=now):
             raise Refused(LoginRefusal.INVALID_CREDENTIALS)
@@ -123,19 +131,35 @@ def _choose(attempt: LoginAttempt, grant_id: int, *, by: Caller, now: datetime) 
     )
 
 
-def complete(attempt: LoginAttempt, *, response: str, by: Caller, now: datetime) -> DeviceGrant:
-    """Judge the response and end the attempt; the grant that verified it. Raises Refused."""
+def complete(
+    attempt: LoginAttempt, *, response: str, by: Caller, now: datetime, known_browser: str = ""
+) -> DeviceGrant:
+    """
+    Judge the response and end the attempt; the grant that verified it. A full success forgets the failures
+    of the name and of the known browser. Raises Refused.
+    """
+    failures = [
+        (throttle.PASSWORD_OF_NAME, attempt.user.username),
+        (throttle.PASSWORD_IN_KNOWN_BROWSER, known_browser),
+    ]
     with audit.refusals(
         event=events.LOGIN_COMPLETED, by=by, subject=attempt.user, at=now, login=str(attempt.pk)
     ):
         if attempt.challenge is None or attempt.grant is None:
             raise Refused(LoginRefusal.LOGIN_OVER)
         challenges.spend(attempt.challenge, users=[attempt.user], session=attempt.session, now=now)
-        return _complete(attempt, response, by=by, now=now)
+        return _complete(attempt, response, failures, by=by, now=now)
 
 
 @transaction.atomic(durable=True)
-def _complete(attempt: LoginAttempt, response: str, *, by: Caller, now: datetime) -> DeviceGrant:
+def _complete(
+    attempt: LoginAttempt,
+    response: str,
+    failures: list[throttle.Pair],
+    *,
+    by: Caller,
+    now: datetime,
+) -> DeviceGrant:
     grant, challenge = attempt.grant, attempt.challenge
     assert grant is not None
     assert challenge is not None
@@ -149,7 +173,7 @@ def _complete(attempt: LoginAttempt, response: str, *, by: Caller, now: datetime
         purpose=Purpose.LOGIN,
         session=attempt.session,
         now=now,
-        also_clear=[(throttle.PASSWORD_OF_NAME, user.username)],
+        also_clear=failures,
     )
     _claim(attempt, now=now, state=AttemptState.COMPLETED)
     still_good = DeviceGrant.objects.filter(pk=grant.pk, state=GrantState.ACTIVE)

@@ -1,15 +1,22 @@
 """The half-done login of a browser: its id and mark in the session, everything else in its row."""
 
-from django.http import HttpRequest
+import secrets
+
+from django.conf import settings
+from django.core import signing
+from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 from django.utils.http import url_has_allowed_host_and_scheme
 
+from portal.models.account import normalise_username
 from sls.models import AttemptState, LoginAttempt
 
 from .operations import Begun, digest
 
 KEY = "login"
+KNOWN_SALT = "sls.login.known"
+KNOWN_USERNAMES = 5
 
 
 def stash(request: HttpRequest, begun: Begun) -> None:
@@ -32,6 +39,38 @@ def load(request: HttpRequest) -> LoginAttempt | None:
     if attempt is None or not constant_time_compare(attempt.session, digest(kept["mark"])):
         return None
     return attempt
+
+
+def known_browser(request: HttpRequest, username: str) -> str:
+    """
+    The mark of a browser in which this username has logged in fully, else "". It only opens a lane of its
+    own for failed passwords (abuse-cases.md section 3, decision 2) and is no factor.
+    """
+    return _marks(request).get(normalise_username(username), "")
+
+
+def remember_browser(request: HttpRequest, response: HttpResponse, username: str) -> None:
+    """Leave a mark for this username in the browser, beside those of at most four others."""
+    marks = _marks(request)
+    marks[username] = marks.pop(username, secrets.token_urlsafe(16))
+    newest = dict(list(marks.items())[-KNOWN_USERNAMES:])
+    response.set_cookie(
+        settings.KNOWN_BROWSER_COOKIE,
+        signing.dumps(newest, salt=KNOWN_SALT),
+        max_age=settings.KNOWN_BROWSER_LIFE,
+        secure=settings.TLS,
+        httponly=True,
+        samesite="Lax",
+    )
+
+
+def _marks(request: HttpRequest) -> dict[str, str]:
+    cookie = request.COOKIES.get(settings.KNOWN_BROWSER_COOKIE, "")
+    try:
+        marks = signing.loads(cookie, salt=KNOWN_SALT, max_age=settings.KNOWN_BROWSER_LIFE)
+    except signing.BadSignature:
+        return {}
+    return dict(marks)
 
 
 def safe_next(request: HttpRequest) -> str:

@@ -43,6 +43,7 @@ def login(request: HttpRequest) -> HttpResponse:
             password=form.cleaned_data["password"],
             by=caller(request),
             now=timezone.now(),
+            known_browser=pending.known_browser(request, form.cleaned_data["username"]),
         )
     except Refused as refused:
         return _password_page(request, form, goal, refused.reason)
@@ -124,10 +125,13 @@ def respond(request: HttpRequest, element: Element) -> HttpResponse:
                 response=form.cleaned_data["response"],
                 by=caller(request),
                 now=timezone.now(),
+                known_browser=pending.known_browser(request, attempt.user.username),
             )
             goal = request.session.get("next") or "home"
             _enter(request, attempt.user, grant)
-            return redirect(goal)
+            response = redirect(goal)
+            pending.remember_browser(request, response, attempt.user.username)
+            return response
         except Refused as refused:
             if refused.reason is LoginRefusal.LOGIN_OVER:
                 return _over(request)

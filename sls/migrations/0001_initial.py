@@ -36,7 +36,7 @@ class Migration(migrations.Migration):
             name='Challenge',
             fields=[
                 ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ('purpose', models.CharField(choices=[('login', 'Log in'), ('share', 'Share a device'), ('reactivate', 'Reactivate a device')], max_length=12)),
+                ('purpose', models.CharField(choices=[('login', 'Log in'), ('share', 'Share a device')], max_length=12)),
                 ('session', models.CharField(max_length=64)),
                 ('question', models.CharField(max_length=8)),
                 ('reusable', models.BooleanField(default=False)),

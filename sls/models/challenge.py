@@ -16,7 +16,6 @@ class Purpose(models.TextChoices):
 
     LOGIN = "login", _("Log in")
     SHARE = "share", _("Share a device")
-    REACTIVATE = "reactivate", _("Reactivate a device")
 
 
 class ChallengeState(models.TextChoices):

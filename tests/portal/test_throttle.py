@@ -154,3 +154,11 @@ def test_every_limit_of_the_product_has_a_name_of_its_own():
     limits = [value for value in vars(throttle).values() if isinstance(value, Limit)]
     assert len({limit.name for limit in limits}) == len(limits) >= 6
     assert all(limit.size > 0 and limit.window > timedelta(0) for limit in limits)
+
+
+def test_no_pairs_mean_no_row_and_never_every_row():
+    spend(ONE)
+    throttle.clear([])
+    throttle.give_back([])
+    assert spent(ONE) == 1
+    assert not throttle.used_up([], now=NOW)

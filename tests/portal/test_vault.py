@@ -111,7 +111,7 @@ def test_the_newest_key_seals_and_the_older_ones_still_open(settings):
         f"{OLD},",
         f"{OLD};{NEW}",
         "k1:" + "00" * 32,
-        "k1:" + "0123456789abcd" + "00" * 25,
+        "k1:" + "0123456789ab" + "00" * 26,
         f"{OLD},{OLD}",
     ],
     ids=[

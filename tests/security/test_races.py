@@ -108,7 +108,9 @@ def test_of_forty_wrong_owner_passwords_at_once_ten_are_judged(portal: Portal):
     assert codes == {"invalid_credentials": 10, "too_many_attempts": 30}
     right = browser.post(SHARE, guess | {"password": user("owner")["password"]})
     assert right.code == "too_many_attempts"
-    assert portal.log_in("owner").get("/").status == 200  # his login is not locked by a stranger's try
+    assert (
+        portal.log_in("owner").get("/").status == 200
+    )  # his login is not locked by a stranger's try
 
 
 def test_forty_wrong_passwords_at_once_lock_the_username(portal: Portal):
@@ -121,7 +123,7 @@ def test_forty_wrong_passwords_at_once_lock_the_username(portal: Portal):
     no_server_error(pages)
     assert {p.code for p in pages} == {"invalid_credentials"}
     spent = portal.sql(
-        "SELECT spent FROM portal_allowance WHERE \"limit\" = 'password_of_name' AND \"key\" = ?",
+        'SELECT spent FROM portal_allowance WHERE "limit" = \'password_of_name\' AND "key" = ?',
         who["username"],
     )
     assert spent[0][0] > 10
@@ -147,8 +149,13 @@ def test_of_fifty_wrong_responses_at_most_three_are_judged(portal: Portal, flow:
     last = browser.post(page.path, {"response": right})
     assert last.status == 200
     assert last.code in ("challenge_expired", "too_many_attempts")
-    assert portal.count("sls_challenge WHERE state = 'answered' AND device_id IN "
-                        "(SELECT device_id FROM sls_sharerequest)") == 0
+    assert (
+        portal.count(
+            "sls_challenge WHERE state = 'answered' AND device_id IN "
+            "(SELECT device_id FROM sls_sharerequest)"
+        )
+        == 0
+    )
     assert portal.count("sls_loginattempt WHERE state = 'completed'") == (flow == "share")
 
 

@@ -1,0 +1,30 @@
+"""
+The same tests on PostgreSQL: `python -m tests.on_postgresql [pytest's options]`.
+
+Left out are those that start a portal of their own (they choose their databases themselves) and those
+in a browser. Without any PostgreSQL this says so and passes; in CI it fails.
+"""
+
+import os
+import subprocess
+import sys
+
+from tests import postgresql
+
+
+def main(options: list[str]) -> int:
+    try:
+        with postgresql.database() as url:
+            print(f"PostgreSQL: {url}", flush=True)  # noqa: T201
+            return subprocess.run(
+                [sys.executable, "-m", "pytest", "-q", "-m", "not live and not browser", *options],
+                env=os.environ | {"DATABASE_URL": url, "DEMO_MODE": "1", "TEST_DATABASE_URL": url},
+                check=False,
+            ).returncode
+    except postgresql.NoPostgresql as missing:
+        print(f"SKIPPED, the tests did not run on PostgreSQL: {missing}", flush=True)  # noqa: T201
+        return 1 if postgresql.in_ci() else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
