@@ -41,8 +41,7 @@ lock: .venv/.dev
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --extra dev pyproject.toml -o requirements-dev.lock
 
 messages: .venv/.dev
-	$(BIN)/python manage.py makemessages -l zh_Hans --no-wrap --no-location --ignore=.venv --ignore=tests
-	$(BIN)/python manage.py compilemessages
+	$(BIN)/python -m tests.house.catalogue
 
 bench: .venv/.dev
 	$(BIN)/python -m bench

@@ -1,4 +1,5 @@
 from django.apps import AppConfig
+from django.conf import settings
 from django.contrib.admin import apps as admin_apps
 
 
@@ -6,6 +7,12 @@ class PortalConfig(AppConfig):
     name = "portal"
     verbose_name = "Portal"
     default = True
+
+    def ready(self) -> None:
+        """No process starts with weak or malformed keys, whether it runs the system checks or not."""
+        from portal import vault
+
+        vault.parse_keys(settings.VAULT_KEYS)
 
 
 class PortalAdminConfig(admin_apps.AdminConfig):

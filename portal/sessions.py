@@ -1,9 +1,16 @@
-"""Django's database sessions with fewer statements; the same table, the same guarantees."""
+"""Django's database sessions, in a table their users can look at, and with fewer statements."""
 
+from datetime import datetime
+from typing import Any
+
+from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.backends.db import SessionStore as DatabaseStore
+from django.http import HttpRequest
+from django.utils import timezone
 from django.utils.crypto import get_random_string
 
 KEY_LENGTH = 40  # letters and digits: 238 bits
+STARTED, SEEN, ADDRESS, BROWSER = "started_at", "seen_at", "address", "browser"
 
 
 class SessionStore(DatabaseStore):
@@ -11,6 +18,26 @@ class SessionStore(DatabaseStore):
     A new key is not looked up first: it is random enough, and its INSERT would fail if it existed. A
     cycled session is written once, with everything the request put into it, when the request ends.
     """
+
+    @classmethod
+    def get_model_class(cls) -> Any:
+        from portal.models import (
+            BrowserSession,
+        )  # models are not loaded when settings name this module
+
+        return BrowserSession
+
+    def create_model_instance(self, data: dict[str, Any]) -> Any:
+        from portal.models.session import handle_of
+
+        row: Any = super().create_model_instance(data)
+        row.user_id = data.get(SESSION_KEY)
+        row.handle = handle_of(row.session_key)
+        row.address = data.get(ADDRESS, "")
+        row.browser = data.get(BROWSER, "")
+        row.started_at = _time(data.get(STARTED))
+        row.seen_at = _time(data.get(SEEN))
+        return row
 
     def _get_new_session_key(self) -> str:
         return get_random_string(KEY_LENGTH)
@@ -25,3 +52,13 @@ class SessionStore(DatabaseStore):
         key = session_key or self.session_key
         if key is not None:
             self.model.objects.filter(session_key=key).delete()
+
+
+def open_for(request: HttpRequest, *, address: str, browser: str) -> None:
+    """Mark a session that has just been logged in: since when, from where, with what."""
+    now = timezone.now().isoformat()
+    request.session.update({STARTED: now, SEEN: now, ADDRESS: address, BROWSER: browser})
+
+
+def _time(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None

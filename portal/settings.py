@@ -75,7 +75,7 @@ if not DEMO_MODE:
 ALLOWED_HOSTS = (
     env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
     if DEMO_MODE
-    else required("ALLOWED_HOSTS").split(",")
+    else [host.strip() for host in required("ALLOWED_HOSTS").split(",")]
 )
 if "*" in ALLOWED_HOSTS:
     raise ImproperlyConfigured("ALLOWED_HOSTS must name the hosts; '*' is refused.")
@@ -155,6 +155,8 @@ DATABASES: dict[str, dict[str, Any]] = {
     )
 }
 DATABASE = DATABASES["default"]
+if not DATABASE.get("ENGINE"):
+    raise ImproperlyConfigured("DATABASE_URL names no database that is known here.")
 if DATABASE["ENGINE"] == "django.db.backends.sqlite3":
     DATABASE["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
@@ -231,6 +233,7 @@ SECURE_HSTS_SECONDS = 31_536_000 if TLS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = TLS
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
 X_FRAME_OPTIONS = "DENY"
+SILENCED_SYSTEM_CHECKS = ["security.W002"]  # portal.middleware.Headers sets X-Frame-Options itself
 DATA_UPLOAD_MAX_MEMORY_SIZE = 256 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 200
 

@@ -9,6 +9,7 @@ LOGIN_BEGUN = "sls.login.begun"
 LOGIN_CHALLENGED = "sls.login.challenged"
 LOGIN_COMPLETED = "sls.login.completed"
 LOGGED_OUT = "sls.login.ended"
+SESSION_ENDED = "sls.session.ended"
 
 SHARE_STARTED = "sls.share.started"
 SHARE_PROVEN = "sls.share.proven"

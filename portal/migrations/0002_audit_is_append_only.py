@@ -1,4 +1,8 @@
-"""The database itself refuses to change or delete audit rows."""
+"""
+The database itself refuses to change or delete audit rows.
+
+On SQLite a migration that alters this table builds it anew and loses the triggers: it must create them again.
+"""
 
 from django.db import migrations
 

@@ -27,7 +27,10 @@ class AuditEvent(models.Model):
         verbose_name = _("audit event")
         verbose_name_plural = _("audit events")
         ordering: ClassVar = ["number"]
-        indexes: ClassVar = [models.Index(fields=["subject", "-number"], name="history_of_a_user")]
+        indexes: ClassVar = [
+            models.Index(fields=["subject", "-number"], name="history_of_a_subject"),
+            models.Index(fields=["actor", "-number"], name="history_of_an_actor"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.number} {self.event}"

@@ -8,7 +8,6 @@ from importlib import import_module
 
 from django.conf import settings
 from django.db.models import F, Q
-from django.template import TemplateDoesNotExist
 from django.template.loader import render_to_string
 from django.utils import translation
 
@@ -41,13 +40,21 @@ def deliver(message_id: uuid.UUID, *, now: datetime) -> bool:
         return False
     try:
         channel = import_module(settings.MESSAGE_CHANNELS[row.channel])
-        channel.send(render(row))
+        letter = render(row)
+    except (
+        Exception
+    ) as error:  # whatever it is, another try would not help, and others wait behind it
+        log.exception("message %s cannot be rendered", row.pk)
+        _close(row, state=MessageState.FAILED, last_error=type(error).__name__)
+        return False
+    try:
+        channel.send(letter)
     except DeliveryError as error:
         _postpone(row, error, now=now)
         return False
-    except (TemplateDoesNotExist, vault.VaultError, KeyError) as error:
-        log.exception("message %s cannot be rendered", row.pk)
-        _close(row, state=MessageState.FAILED, last_error=type(error).__name__)
+    except Exception as error:  # a defect of the channel: it must not stop the sweep
+        log.exception("message %s cannot be handed over", row.pk)
+        _postpone(row, DeliveryError(type(error).__name__), now=now)
         return False
     return _close(row, state=MessageState.SENT, sent_at=now, context="", last_error="")
 

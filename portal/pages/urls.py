@@ -7,5 +7,6 @@ urlpatterns = [
     path("", views.user_settings, name="landing"),
     path("account/", views.account_settings, name="account"),
     path("user/", views.user_settings, name="user"),
+    path("user/", include("sls.activity.urls")),
     path("user/secure-login/", include("sls.devices.urls")),
 ]

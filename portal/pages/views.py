@@ -80,7 +80,19 @@ def user_settings(request: SignedInRequest) -> HttpResponse:
                     device,
                     reverse("settings:secure_login"),
                     _("Configure Secure Login System"),
-                )
+                ),
+                row(
+                    _("Open sessions"),
+                    _("Where you are logged in"),
+                    reverse("settings:sessions"),
+                    _("Show open sessions"),
+                ),
+                row(
+                    _("Security history"),
+                    _("What happened on your username"),
+                    reverse("settings:history"),
+                    _("Show security history"),
+                ),
             ],
         },
         {"title": _("Communication"), "rows": [row(_("Email Address"), masked_email(user.email))]},

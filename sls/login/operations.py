@@ -51,13 +51,23 @@ def begin(
         limits = [(throttle.PASSWORD_IN_KNOWN_BROWSER, known_browser)]
     else:
         limits = [(throttle.PASSWORD_OF_NAME, name), (throttle.PASSWORD_FROM_ADDRESS, by.address)]
-    with audit.refusals(event=events.LOGIN_BEGUN, by=by, subject=None, at=now):
+    try:
         if throttle.spend([*limits, (throttle.CHALLENGES_OF_USER, name)], now=now):
             raise Refused(LoginRefusal.INVALID_CREDENTIALS)
         user = credentials.check(name, password, now=now, limits=(throttle.SECOND_FACTOR_OF_USER,))
         if user is None:
             raise Refused(LoginRefusal.INVALID_CREDENTIALS)
         return _begin(user, limits, by=by, now=now)
+    except Refused as refused:
+        # The history of a username shows what strangers tried; typed names that are nobody's are not kept.
+        audit.record_refusal(
+            event=events.LOGIN_BEGUN,
+            by=by,
+            subject=User.objects.filter(username=name).first(),
+            at=now,
+            refused=refused.code,
+        )
+        raise
 
 
 @transaction.atomic(durable=True)
@@ -67,7 +77,7 @@ def _begin(user: User, limits: list[throttle.Pair], *, by: Caller, now: datetime
         throttle.give_back(limits)
         return _ask(user, grants, by=by, now=now)
     if was_protected(user):
-        raise Refused(LoginRefusal.DEVICE_REQUIRED, username=user.username)
+        raise Refused(LoginRefusal.DEVICE_REQUIRED)
     throttle.clear(limits[:1])
     throttle.give_back(limits[1:])
     audit.record(event=events.LOGIN_COMPLETED, by=by, subject=user, at=now, device="none")

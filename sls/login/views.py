@@ -14,6 +14,7 @@ from django_otp import login as otp_login
 from portal.caller import SignedInRequest, caller
 from portal.errors import Reason, Refused
 from portal.models import User
+from portal.sessions import open_for
 from sls.catalog import Element
 from sls.devices.forms import ResponseForm
 from sls.devices.queries import usable_grants
@@ -155,7 +156,8 @@ def _enter(request: HttpRequest, user: User, grant: DeviceGrant | None) -> None:
     for key in (pending.KEY, "next"):
         request.session.pop(key, None)
     auth_login(request, user, backend=BACKEND)
-    request.session["seen_at"] = timezone.now().isoformat()
+    where = caller(request)
+    open_for(request, address=where.address, browser=where.browser)
     if grant is not None:
         otp_login(request, grant)
 

@@ -380,9 +380,8 @@ def _end(
         if not has_way_in and not by_link:
             raise Refused(ShareRefusal.WOULD_STRAND)
     enqueue(_to_both(share, "share_cancelled" if was_in_force else "share_withdrawn", now=now))
-    audit.record(
-        event=event, by=by, subject=share.owner, at=now, share=str(share.pk), by_link=by_link
-    )
+    other = share.owner if by.user == share.requester else share.requester
+    audit.record(event=event, by=by, subject=other, at=now, share=str(share.pk), by_link=by_link)
 
 
 @transaction.atomic(durable=True)

@@ -13,18 +13,7 @@ from django.core.management.commands import makemessages
 
 LOCALE = "zh_Hans"
 PO = Path("locale", LOCALE, "LC_MESSAGES", "django.po")
-SOURCES = ["compliance", "portal", "sls", "templates"]
-NOT_OURS = [
-    ".venv",
-    "var",
-    "tests",
-    "bench",
-    "docs",
-    "locale",
-    "static",
-    "management",
-    "migrations",
-]
+NOT_OURS = [".venv", "var", "tests", "bench", "management"]
 
 
 class Gather(makemessages.Command):

@@ -178,9 +178,9 @@ def test_record_needs_the_transaction_of_its_decision():
 
 @pytest.mark.django_db(transaction=True)
 def test_a_row_goes_with_the_transaction_that_wrote_it():
-    with pytest.raises(ZeroDivisionError), transaction.atomic():
+    with transaction.atomic():
         audit.record(event="test.done", by=SYSTEM, subject=None, at=NOW)
-        _ = 1 / 0
+        transaction.set_rollback(True)
     assert not rows().exists()
     with transaction.atomic():
         audit.record(event="test.done", by=SYSTEM, subject=None, at=NOW)

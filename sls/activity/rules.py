@@ -1,0 +1,67 @@
+"""Audit events and browsers in plain words. Pure."""
+
+import re
+
+from django.utils.translation import gettext_lazy as _
+
+from sls import events
+
+WORDS = {
+    events.DEVICE_PROVISIONED: _("Devices were taken into stock"),
+    events.GRANT_STARTED: _("You got a security device"),
+    events.DEVICE_REVOKED: _("A security device was revoked"),
+    events.LOGIN_BEGUN: _("Login: password accepted"),
+    events.LOGIN_CHALLENGED: _("Login: another device was chosen"),
+    events.LOGIN_COMPLETED: _("Login completed"),
+    events.LOGGED_OUT: _("Logged out"),
+    events.SHARE_STARTED: _("Sharing: the device owner was named"),
+    events.SHARE_PROVEN: _("Sharing: the device was confirmed"),
+    events.SHARE_SUBMITTED: _("Sharing: the request was submitted"),
+    events.SHARE_APPROVED: _("Sharing: approved and in force"),
+    events.SHARE_CANCELLED: _("Sharing: cancelled"),
+    events.SHARE_WITHDRAWN: _("Sharing: the request was withdrawn"),
+    events.CARD_PRINTED: _("A Security Code Card was printed"),
+    events.SESSION_ENDED: _("A session was ended from the list of sessions"),
+}
+REFUSED_WORDS = {
+    events.LOGIN_BEGUN: _("Login: refused"),
+    events.LOGIN_CHALLENGED: _("Login: choosing a device was refused"),
+    events.LOGIN_COMPLETED: _("Login: the response was refused"),
+    events.SHARE_STARTED: _("Sharing: the device owner was refused"),
+    events.SHARE_PROVEN: _("Sharing: the response was refused"),
+    events.SHARE_SUBMITTED: _("Sharing: the request was refused"),
+    events.SHARE_CANCELLED: _("Sharing: cancelling was refused"),
+    events.SHARE_WITHDRAWN: _("Sharing: withdrawing was refused"),
+}
+
+BROWSERS = [
+    ("Edge", r"\bEdg(e|A|iOS)?/"),
+    ("Opera", r"\b(OPR|Opera)/"),
+    ("Firefox", r"\b(Firefox|FxiOS)/"),
+    ("Chrome", r"\b(Chrome|CriOS|HeadlessChrome)/"),
+    ("Safari", r"\bSafari/"),
+]
+SYSTEMS = [
+    ("Android", r"\bAndroid\b"),
+    ("iOS", r"\b(iPhone|iPad|iPod)\b"),
+    ("Windows", r"\bWindows\b"),
+    ("macOS", r"\bMac OS X\b"),
+    ("Linux", r"\bLinux\b"),
+]
+
+
+def event_in_words(event: str, *, refused: bool) -> str:
+    """What happened, for the one it concerns; an event without words of its own shows its name."""
+    words = REFUSED_WORDS if refused and event in REFUSED_WORDS else WORDS
+    return str(words[event]) if event in words else event
+
+
+def browser_in_words(user_agent: str) -> str:
+    """ "Firefox, Windows" from a User-Agent header; empty parts are left out."""
+    return ", ".join(
+        part for part in (_first(BROWSERS, user_agent), _first(SYSTEMS, user_agent)) if part
+    )
+
+
+def _first(known: list[tuple[str, str]], text: str) -> str:
+    return next((name for name, pattern in known if re.search(pattern, text)), "")

@@ -1,0 +1,140 @@
+"""Frozen, killed and emptied: what a broken part may cost the others (abuse-cases.md I)."""
+
+import os
+import shutil
+import signal
+import sqlite3
+import threading
+import time
+from contextlib import closing
+
+import pytest
+
+from tests.serving import ANSWER_SECONDS, Portal, press, user
+
+pytestmark = pytest.mark.live
+
+
+def share(portal: Portal) -> float:
+    """The requester shares the owner's device; how long the last page took, in seconds."""
+    browser = portal.log_in("requester")
+    review = portal.prove_share(browser, "owner")
+    began = time.monotonic()
+    page = browser.post(review, follow=True)
+    took = time.monotonic() - began
+    assert page.share_state == "enforced"
+    return took
+
+
+def assert_told_once(portal: Portal, *, seconds: float = 40) -> None:
+    """Both parties have exactly one message file, and every row is closed as sent."""
+    portal.wait_for_messages(seconds=seconds)
+    rows = portal.sql("SELECT state, idempotency_key FROM portal_outboxmessage")
+    assert {state for state, _key in rows} == {"sent"}
+    keys = sorted(message["key"] for message in portal.messages())
+    assert keys == sorted(key for _state, key in rows)
+    assert len(rows) == 2
+
+
+def wait_for_another(portal: Portal, name: str, old: int) -> None:
+    deadline = time.monotonic() + 15
+    while portal.children().get(name, old) == old:
+        assert time.monotonic() < deadline, f"{name} was not started again\n{portal.logs()}"
+        time.sleep(0.1)
+
+
+def test_a_frozen_broker_costs_the_user_nothing(sqlite_portal: Portal):
+    valkey = sqlite_portal.children()["valkey"]
+    os.kill(valkey, signal.SIGSTOP)
+    try:
+        assert share(sqlite_portal) < 2
+        assert sqlite_portal.messages() == []
+        time.sleep(1)
+    finally:
+        os.kill(valkey, signal.SIGCONT)
+    assert_told_once(sqlite_portal)
+
+
+def test_a_killed_and_emptied_broker_loses_no_message_and_no_count(sqlite_portal: Portal):
+    portal = sqlite_portal
+    browser = portal.browser()
+    guess = {"username": user("stranger")["username"], "password": "not it"}
+    for _ in range(10):
+        browser.post("/login/", guess)
+    worker, valkey = portal.children()["worker"], portal.children()["valkey"]
+    os.kill(worker, signal.SIGSTOP)  # so that hints lie in the broker when it dies
+    assert share(portal) < 2
+    os.kill(valkey, signal.SIGKILL)
+    shutil.rmtree(portal.var / "appendonlydir", ignore_errors=True)
+    os.kill(worker, signal.SIGCONT)
+    wait_for_another(portal, "valkey", valkey)
+    assert_told_once(portal)
+    right = guess | {"password": user("stranger")["password"]}
+    assert browser.post("/login/", right).code == "invalid_credentials"  # the lock is remembered
+
+
+def test_a_killed_worker_is_started_again_and_delivers(sqlite_portal: Portal):
+    worker = sqlite_portal.children()["worker"]
+    os.kill(worker, signal.SIGKILL)
+    assert share(sqlite_portal) < 2
+    wait_for_another(sqlite_portal, "worker", worker)
+    assert_told_once(sqlite_portal)
+
+
+def test_a_write_lock_held_for_five_seconds_fails_no_login(sqlite_portal: Portal):
+    portal = sqlite_portal
+    who = user("owner")
+    form = {"username": who["username"], "password": who["password"]}
+    crowd = [portal.browser() for _ in range(20)]
+    requests = [browser.raw_post("/login/", form) for browser in crowd]
+    pages = []
+    with closing(sqlite3.connect(portal.var / "portal.sqlite3", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        logins = threading.Thread(target=lambda: pages.extend(portal.at_once(requests)))
+        logins.start()
+        time.sleep(5)
+        other.execute("ROLLBACK")
+    logins.join(ANSWER_SECONDS)
+
+    assert len(pages) == 20
+    assert {page.status for page in pages} <= {302, 503}
+    assert not any("database is locked" in page.text for page in pages)
+    answered = sum(page.status == 302 for page in pages)
+    assert portal.count("sls_loginattempt") == answered
+    browser = crowd[0]
+    browser.take(pages[0])
+    page = browser.get("/login/challenge/")
+    done = browser.post("/login/challenge/", {"response": press("owner", page.question)})
+    assert done.location == "/"
+
+
+def test_a_killed_web_process_leaves_all_or_nothing(sqlite_portal: Portal):
+    """I 187, coarsely: the process dies while twenty submits are under way."""
+    portal = sqlite_portal
+    browser = portal.log_in("requester")
+    review = portal.prove_share(browser, "owner")
+    requests = [browser.raw_post(review, {}) for _ in range(20)]
+    victims = portal.web_processes()
+    killer = threading.Timer(0.11, lambda: [os.kill(pid, signal.SIGKILL) for pid in victims])
+    killer.start()
+    try:
+        portal.at_once(requests)
+    except OSError:
+        pass  # what a killed server answers
+    except Exception as error:
+        assert "Remote" in type(error).__name__ or "Incomplete" in type(error).__name__, error
+    killer.join()
+    deadline = time.monotonic() + 20
+    while True:
+        try:
+            status = portal.browser().get("/health/ready/").status
+        except (OSError, ValueError):
+            status = 0
+        if status == 200:
+            break
+        assert time.monotonic() < deadline, portal.logs()
+        time.sleep(0.2)
+    in_force = portal.count("sls_sharerequest WHERE state = 'enforced'")
+    assert portal.count("sls_devicegrant WHERE share_id IS NOT NULL") == in_force
+    assert portal.count("portal_outboxmessage") == 2 * in_force
+    portal.wait_for_messages(seconds=40)
