@@ -190,7 +190,7 @@ AUTH_PASSWORD_VALIDATORS = [
         "CommonPasswordValidator",
         "NumericPasswordValidator",
     )
-]
+] + [{"NAME": "portal.validators.LetterAndDigit"}]
 
 SESSION_ENGINE = "portal.sessions"
 SESSION_IDLE = timedelta(minutes=env.int("SESSION_IDLE_MINUTES", 15))
@@ -212,6 +212,7 @@ MESSAGE_STORAGE = "django.contrib.messages.storage.cookie.CookieStorage"
 # --- The Secure Login System's times and limits: facts.md section 16 ----------------------------------
 
 CHALLENGE_LIFE = timedelta(seconds=env.int("CHALLENGE_SECONDS", 180))
+PROOF_STAYS_FRESH = timedelta(minutes=env.int("FRESH_MINUTES", 5))
 LOGIN_LIFE = timedelta(seconds=env.int("LOGIN_SECONDS", 600))
 WIZARD_LIFE = timedelta(seconds=env.int("WIZARD_SECONDS", 900))
 RETRY_AFTER_REFUSAL = timedelta(hours=24)

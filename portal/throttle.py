@@ -32,6 +32,8 @@ HOUR = timedelta(hours=1)
 
 # Ten consecutive failures within any 24 hours (KB1132).
 PASSWORD_OF_NAME = Limit("password_of_name", 10, DAY)
+# The old password asked before a new one is set: an open session left alone is no place to guess.
+PASSWORD_CHANGES_OF_USER = Limit("password_changes_of_user", 5, DAY)
 # A browser in which this user has logged in fully before: a stranger who uses up the user's own
 # limit slows the client down elsewhere, but does not lock him out here.
 PASSWORD_IN_KNOWN_BROWSER = Limit("password_in_known_browser", 10, DAY)

@@ -1,21 +1,25 @@
 """Which pages need a proven device, and where a session without one is sent."""
 
 from collections.abc import Callable
+from datetime import datetime
 from functools import wraps
 from typing import Any
 from urllib.parse import urlencode
 
+from django.conf import settings
 from django.contrib.auth import logout
 from django.contrib.auth.views import redirect_to_login
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
+from django.utils import timezone
 
 from portal.models import User
 from sls.models import DeviceGrant, DeviceState, GrantState
 
 View = Callable[..., HttpResponse]
+PROVEN_AT = "proven_at"  # in the session: when a device was last proven
 
 
 def proven_or_new(view: View) -> View:
@@ -35,6 +39,23 @@ def proven_or_new(view: View) -> View:
                 logout(request)
                 return redirect_to_login(request.get_full_path())
         return view(request, *args, **kwargs)
+
+    return guarded
+
+
+def freshly_proven(view: View) -> View:
+    """
+    For security settings: as `proven_or_new`, and the device was proven in the last few minutes; else it is
+    asked once more, and the user comes back to the page.
+    """
+
+    @wraps(view)
+    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        proven_at = datetime.fromisoformat(request.session.get(PROVEN_AT, "1970-01-01T00:00+00:00"))
+        is_stale = timezone.now() - proven_at > settings.PROOF_STAYS_FRESH
+        if request.user.is_authenticated and request.user.is_verified() and is_stale:
+            return redirect(f"{reverse('login_confirm')}?{urlencode({'next': request.path})}")
+        return proven_or_new(view)(request, *args, **kwargs)
 
     return guarded
 

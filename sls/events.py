@@ -10,6 +10,7 @@ LOGIN_CHALLENGED = "sls.login.challenged"
 LOGIN_COMPLETED = "sls.login.completed"
 LOGGED_OUT = "sls.login.ended"
 SESSION_ENDED = "sls.session.ended"
+PASSWORD_CHANGED = "sls.password.changed"
 
 SHARE_STARTED = "sls.share.started"
 SHARE_PROVEN = "sls.share.proven"

@@ -8,5 +8,6 @@ urlpatterns = [
     path("account/", views.account_settings, name="account"),
     path("user/", views.user_settings, name="user"),
     path("user/", include("sls.activity.urls")),
+    path("user/", include("sls.password.urls")),
     path("user/secure-login/", include("sls.devices.urls")),
 ]

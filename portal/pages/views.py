@@ -71,7 +71,18 @@ def user_settings(request: SignedInRequest) -> HttpResponse:
     user = request.user
     device = user.otp_device.name if user.is_verified() else _("No device proven in this session")
     boxes = [
-        {"title": _("Login"), "rows": [row(_("Username"), user.username)]},
+        {
+            "title": _("Login"),
+            "rows": [
+                row(_("Username"), user.username),
+                row(
+                    _("Password"),
+                    "••••••••",
+                    reverse("settings:password"),
+                    _("Change password"),
+                ),
+            ],
+        },
         {
             "title": _("Security"),
             "rows": [

@@ -21,9 +21,11 @@ WORDS = {
     events.SHARE_CANCELLED: _("Sharing: cancelled"),
     events.SHARE_WITHDRAWN: _("Sharing: the request was withdrawn"),
     events.CARD_PRINTED: _("A Security Code Card was printed"),
+    events.PASSWORD_CHANGED: _("The password was changed"),
     events.SESSION_ENDED: _("A session was ended from the list of sessions"),
 }
 REFUSED_WORDS = {
+    events.PASSWORD_CHANGED: _("Changing the password was refused"),
     events.LOGIN_BEGUN: _("Login: refused"),
     events.LOGIN_CHALLENGED: _("Login: choosing a device was refused"),
     events.LOGIN_COMPLETED: _("Login: the response was refused"),

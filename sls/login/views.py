@@ -15,6 +15,7 @@ from portal.caller import SignedInRequest, caller
 from portal.errors import Reason, Refused
 from portal.models import User
 from portal.sessions import open_for
+from sls.access import PROVEN_AT
 from sls.catalog import Element
 from sls.devices.forms import ResponseForm
 from sls.devices.queries import usable_grants
@@ -160,6 +161,7 @@ def _enter(request: HttpRequest, user: User, grant: DeviceGrant | None) -> None:
     open_for(request, address=where.address, browser=where.browser)
     if grant is not None:
         otp_login(request, grant)
+        request.session[PROVEN_AT] = timezone.now().isoformat()
 
 
 def _over(request: HttpRequest) -> HttpResponse:

@@ -56,7 +56,7 @@ def test_each_fact_brings_its_refusal_and_no_other(refusal):
     assert refusals(replace(FINE, **AGAINST[refusal])) == [refusal]
 
 
-@pytest.mark.parametrize(("first", "second"), combinations(AGAINST, 2))
+@pytest.mark.parametrize(("first", "second"), list(combinations(AGAINST, 2)))
 def test_of_several_refusals_the_first_of_the_table_is_told_first(first, second):
     if {"owner"} <= AGAINST[first].keys() & AGAINST[second].keys():
         changed = {"owner": replace(SOMEBODY, username=ME.username)}
