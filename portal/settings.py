@@ -79,8 +79,9 @@ ALLOWED_HOSTS = (
 )
 if "*" in ALLOWED_HOSTS:
     raise ImproperlyConfigured("ALLOWED_HOSTS must name the hosts; '*' is refused.")
+IS_LOCAL: bool = ALLOWED_HOSTS[0] in ("127.0.0.1", "localhost", "[::1]")  # then nobody ends TLS before us
 BASE_URL = env.str(
-    "BASE_URL", "http://127.0.0.1:8000" if DEMO_MODE else f"https://{ALLOWED_HOSTS[0]}"
+    "BASE_URL", "http://127.0.0.1:8000" if IS_LOCAL else f"https://{ALLOWED_HOSTS[0]}"
 )
 TLS = BASE_URL.startswith("https://")
 TRUSTED_PROXIES = env.list("TRUSTED_PROXIES", default=[])
@@ -212,6 +213,8 @@ MESSAGE_STORAGE = "django.contrib.messages.storage.cookie.CookieStorage"
 # --- The Secure Login System's times and limits: facts.md section 16 ----------------------------------
 
 CHALLENGE_LIFE = timedelta(seconds=env.int("CHALLENGE_SECONDS", 180))
+# Other sizes than those of portal.throttle: "password_of_name=20,…"
+LIMITS: dict[str, str] = env.dict("LIMITS", default={})
 PROOF_STAYS_FRESH = timedelta(minutes=env.int("FRESH_MINUTES", 5))
 LOGIN_LIFE = timedelta(seconds=env.int("LOGIN_SECONDS", 600))
 WIZARD_LIFE = timedelta(seconds=env.int("WIZARD_SECONDS", 900))
@@ -292,7 +295,9 @@ CELERY_BEAT_SCHEDULE = {
 MESSAGE_FOLDER = Path(os.environ.get("MESSAGE_FOLDER", VAR_DIR / "messages"))
 MESSAGE_CHANNELS = {
     "email": env.str(
-        "EMAIL_CHANNEL", "portal.outbox.channels." + ("folder" if DEMO_MODE else "email")
+        "EMAIL_CHANNEL",
+        "portal.outbox.channels."
+        + ("folder" if DEMO_MODE or "MESSAGE_FOLDER" in os.environ else "email"),
     ),
 }
 EMAIL_CONFIG = env.email_url("EMAIL_URL", default="smtp://localhost:25")

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from django.conf import settings
 from django.db import connection
 from django.db.models import F, Q
 
@@ -20,11 +21,15 @@ from portal.models import Allowance
 
 @dataclass(frozen=True)
 class Limit:
-    """`size` tries within `window` of one another, for each key."""
+    """`default_size` tries (or what `LIMITS` says) within `window` of one another, for each key."""
 
     name: str
-    size: int
+    default_size: int
     window: timedelta
+
+    @property
+    def size(self) -> int:
+        return int(settings.LIMITS.get(self.name, self.default_size))
 
 
 DAY = timedelta(hours=24)

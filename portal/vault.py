@@ -3,7 +3,7 @@ Secrets at rest.
 
 A sealed value is the text `1.<key id>.<base64 of nonce and ciphertext>`: AES-256-GCM with the row it
 belongs to as associated data, so a token moved to another row, column or table does not open. Keys come
-from `VAULT_KEYS` ("id:64 hex digits", newest first); the newest seals, all open, and `manage.py
+from `VAULT_KEYS` ("id:64 hex digits" or "id:32 bytes in base64", newest first); the newest seals, all open, and `manage.py
 rotate_secrets` brings every row to the newest.
 """
 
@@ -22,7 +22,8 @@ from django.db import models
 
 VERSION = "1"
 NONCE_BYTES = 12
-KEY_FORMAT = re.compile(r"([a-z0-9]{1,8}):([0-9a-f]{64})")
+KEY_BYTES = 32
+KEY_FORMAT = re.compile(r"([a-z0-9]{1,8}):(.+)")
 
 
 class VaultError(Exception):
@@ -36,16 +37,26 @@ def parse_keys(text: str) -> dict[str, bytes]:
     for part in text.split(","):
         match = KEY_FORMAT.fullmatch(part.strip())
         if match is None:
-            raise ImproperlyConfigured(
-                "VAULT_KEYS must be 'id:64 hex digits', separated by commas."
-            )
-        key = bytes.fromhex(match[2])
+            raise ImproperlyConfigured("VAULT_KEYS must be 'id:key', separated by commas.")
+        key = _key_bytes(match[2])
         if len(set(key)) < 8:
             raise ImproperlyConfigured(f"VAULT_KEYS: key {match[1]} is weak.")
         if match[1] in keys:
             raise ImproperlyConfigured(f"VAULT_KEYS: key id {match[1]} stands twice.")
         keys[match[1]] = key
     return keys
+
+
+def _key_bytes(text: str) -> bytes:
+    try:
+        key = bytes.fromhex(text) if len(text) == 2 * KEY_BYTES else base64.urlsafe_b64decode(text)
+    except ValueError as error:
+        raise ImproperlyConfigured(
+            "VAULT_KEYS: a key is neither hexadecimal nor base64."
+        ) from error
+    if len(key) != KEY_BYTES:
+        raise ImproperlyConfigured("VAULT_KEYS: a key has 32 bytes.")
+    return key
 
 
 def newest_key_id() -> str:

@@ -65,7 +65,7 @@ def _entity(wanted: cast.DemoEntity) -> Entity:
     )
     entity.set_number("document_number", wanted.document_number)
     entity.set_number("ssn", wanted.ssn)
-    entity.save()
+    entity.save(force_update=Entity.objects.filter(pk=entity.pk).exists())
     PhoneNumber.objects.update_or_create(
         entity=entity, is_default=True, defaults={"e164": wanted.phone_number}
     )

@@ -52,10 +52,14 @@ def begin(
     else:
         limits = [(throttle.PASSWORD_OF_NAME, name), (throttle.PASSWORD_FROM_ADDRESS, by.address)]
     try:
-        if throttle.spend([*limits, (throttle.CHALLENGES_OF_USER, name)], now=now):
+        drawn = [(throttle.CHALLENGES_OF_USER, name)]
+        if throttle.spend([*limits, *drawn], now=now):
+            throttle.give_back(drawn)
             raise Refused(LoginRefusal.INVALID_CREDENTIALS)
         user = credentials.check(name, password, now=now, limits=(throttle.SECOND_FACTOR_OF_USER,))
         if user is None:
+            # A stranger's wrong passwords must not use up the questions the client himself may draw.
+            throttle.give_back(drawn)
             raise Refused(LoginRefusal.INVALID_CREDENTIALS)
         return _begin(user, limits, by=by, now=now)
     except Refused as refused:

@@ -155,6 +155,8 @@ def submit(share: ShareRequest, *, by: Caller, now: datetime) -> ShareRequest:
 
 @transaction.atomic(durable=True)
 def _submit(share: ShareRequest, *, by: Caller, now: datetime) -> ShareRequest:
+    if share.challenge.session != by.session:  # a proof is not carried over to another login
+        raise Refused(ShareRefusal.START_OVER)
     facts = _facts_now(share, now=now)
     if found := rules.refusals(facts):
         return _refuse(share, found, ShareState.PROVEN, by=by, now=now)

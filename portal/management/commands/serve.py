@@ -88,6 +88,7 @@ class Command(BaseCommand):
             self.environment["DEMO_MODE"] = (
                 "1"  # the embedded REDIS_URL must not look like production
             )
+        if settings.IS_LOCAL:
             self.environment.setdefault("BASE_URL", f"http://{options['bind']}")
         self.children: list[Child] = []
         signal.signal(signal.SIGTERM, _interrupt)

@@ -128,7 +128,7 @@ def test_every_kind_of_wrong_is_the_same_refusal_and_leaves_one_audit_row(wrong)
     row = AuditEvent.objects.last()
     assert (row.event, row.subject, row.facts) == (
         "sls.login.begun",
-        "",
+        "" if wrong == "unknown" else "robin.savings",
         {"refused": "invalid_credentials"},
     )
     assert list(audit.broken_rows()) == []
@@ -196,10 +196,8 @@ def test_who_was_protected_once_never_enters_with_a_bare_password_again(how):
         SecurityDevice.objects.filter(grants__in=grants).update(state=how.split()[1])
     assert code_of(begin) == "device_required"
     assert not LoginAttempt.objects.exists()
-    assert AuditEvent.objects.last().facts == {
-        "refused": "device_required",
-        "username": "robin.savings",
-    }
+    row = AuditEvent.objects.last()
+    assert (row.subject, row.facts) == ("robin.savings", {"refused": "device_required"})
 
 
 def test_a_request_that_waits_for_approval_protects_nobody_yet():
@@ -266,6 +264,7 @@ def test_choose_refuses_every_grant_that_is_not_usable_alike(whose):
 def test_choose_is_refused_when_the_attempt_has_expired_or_is_completed():
     attempt = attempt_of()
     assert code_of(choose, attempt, attempt.grant_id, now=NOW + LIFE) == "login_over"
+    attempt = read(attempt)
     complete(attempt)
     assert code_of(choose, attempt, attempt.grant_id) == "login_over"
 
