@@ -19,7 +19,9 @@ def log_in(browser: Browser, person: Person) -> Page:
     where = _redirected(page)
     page = browser.get(where)
     if where == "/login/choose/":
-        grant = re.search(r'name="grant"[^>]*value="(\d+)"|value="(\d+)"[^>]*name="grant"', page.text)
+        grant = re.search(
+            r'name="grant"[^>]*value="(\d+)"|value="(\d+)"[^>]*name="grant"', page.text
+        )
         if not grant:
             raise Astray(f"no choice of devices on {where}:\n{page.text}")
         where = _redirected(browser.post(where, {"grant": grant[1] or grant[2]}))
@@ -36,9 +38,7 @@ def log_in(browser: Browser, person: Person) -> Page:
 def share(browser: Browser, pair: Pair) -> Page:
     """The share wizard of a logged-in requester: from the list's Share Device to the status."""
     browser.get(HOME + "share/")
-    page = browser.post(
-        HOME + "share/", {"username": pair.owner.username, "password": PASSWORD}
-    )
+    page = browser.post(HOME + "share/", {"username": pair.owner.username, "password": PASSWORD})
     where = _redirected(page)
     page = browser.get(where)
     where = _redirected(browser.post(where, {"response": pair.owner.answer(_question(page))}))

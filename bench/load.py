@@ -14,7 +14,9 @@ CONNECTIONS = 8
 
 def rate(server: Server, path: str, headers: dict[str, str], seconds: float) -> float:
     wrk = shutil.which("wrk")
-    return _wrk(wrk, server, path, headers, seconds) if wrk else _own(server, path, headers, seconds)
+    return (
+        _wrk(wrk, server, path, headers, seconds) if wrk else _own(server, path, headers, seconds)
+    )
 
 
 def _wrk(wrk: str, server: Server, path: str, headers: dict[str, str], seconds: float) -> float:

@@ -131,7 +131,9 @@ def pairs(prefix: str, count: int, *, cheap: bool = True) -> list[Pair]:
 
 def _with_users(people: Sequence[Person]) -> list[tuple[Person, User]]:
     names = [person.username for person in people]
-    by_name = {u.username: u for u in User.objects.select_related("entity").filter(username__in=names)}
+    by_name = {
+        u.username: u for u in User.objects.select_related("entity").filter(username__in=names)
+    }
     return [(person, by_name[person.username]) for person in people]
 
 

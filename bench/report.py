@@ -37,7 +37,9 @@ def table(rows: Sequence[Row]) -> str:
     lines = [HEADER, *(row.cells() for row in rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(HEADER))]
     spelt = [
-        "| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |"
+        "| "
+        + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+        + " |"
         for line in lines
     ]
     spelt.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
@@ -72,7 +74,9 @@ def machine(url: str) -> str:
         version = connection.execute("SHOW server_version").fetchone()
         fsync = connection.execute("SHOW fsync").fetchone()
         commit = connection.execute("SHOW synchronous_commit").fetchone()
-    assert version and fsync and commit
+    assert version
+    assert fsync
+    assert commit
     return (
         f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} at the start; "
         f"Python {platform.python_version()}, Django {django.__version__}; PostgreSQL "

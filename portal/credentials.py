@@ -3,7 +3,6 @@ Is this the right password of an active, unlocked username? One answer, one cost
 """
 
 from datetime import datetime
-from functools import cache
 
 from django.contrib.auth.hashers import check_password, make_password
 from django.db.models import Exists, F, OuterRef
@@ -42,12 +41,9 @@ def check(
         .filter(username=name)
         .first()
     )
-    matches = check_password(password[:LONGEST_PASSWORD], user.password if user else _decoy())
-    if user is None or not matches or not user.is_active or user.is_locked:
+    typed = password[:LONGEST_PASSWORD]
+    if user is None:
+        make_password(typed)  # costs what comparing costs
         return None
-    return user
-
-
-@cache
-def _decoy() -> str:
-    return make_password("nobody's password")
+    matches = check_password(typed, user.password)
+    return user if matches and user.is_active and not user.is_locked else None

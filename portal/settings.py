@@ -79,7 +79,11 @@ ALLOWED_HOSTS = (
 )
 if "*" in ALLOWED_HOSTS:
     raise ImproperlyConfigured("ALLOWED_HOSTS must name the hosts; '*' is refused.")
-IS_LOCAL: bool = ALLOWED_HOSTS[0] in ("127.0.0.1", "localhost", "[::1]")  # then nobody ends TLS before us
+IS_LOCAL: bool = ALLOWED_HOSTS[0] in (
+    "127.0.0.1",
+    "localhost",
+    "[::1]",
+)  # then nobody ends TLS before us
 BASE_URL = env.str(
     "BASE_URL", "http://127.0.0.1:8000" if IS_LOCAL else f"https://{ALLOWED_HOSTS[0]}"
 )

@@ -109,8 +109,8 @@ def _start_debians() -> str:
             "-E",
             "UTF8",
             "--no-sync",
-        ]
-        + ["--locale=C.UTF-8"],
+            "--locale=C.UTF-8",
+        ],
         check=True,
         capture_output=True,
         user=owner,

@@ -21,9 +21,8 @@ import subprocess
 import sys
 import tempfile
 import time
-import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
 from http.cookies import SimpleCookie
@@ -538,17 +537,16 @@ def processes_with(var: Path) -> list[int]:
 
 
 def send_raw(port: int, raw: bytes, *, seconds: float = 10) -> bytes:
-    """What the server answers to these very bytes until it closes or falls silent."""
-    with closing(socket.create_connection(("127.0.0.1", port), timeout=seconds)) as connection:
+    """What the server answers to these very bytes until it closes, resets or falls silent."""
+    answer = b""
+    with (
+        closing(socket.create_connection(("127.0.0.1", port), timeout=seconds)) as connection,
+        suppress(ConnectionError),
+    ):
         connection.sendall(raw)
-        answer = b""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline and select.select([connection], [], [], 1)[0]:
             if not (part := connection.recv(65536)):
                 break
             answer += part
-        return answer
-
-
-def share_id(path: str) -> uuid.UUID:
-    return uuid.UUID(path.split("/share/")[1].split("/")[0])
+    return answer

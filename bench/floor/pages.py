@@ -24,7 +24,7 @@ def write_list(folder: Path, html: str, username: str, words: dict[str, str]) ->
     card = _plain(cards[0], username)
     for word, variable in words.items():
         assert word in card, f"{word!r} does not stand on the card: {card}"
-        card = card.replace(word, "{{ device.%s }}" % variable)
+        card = card.replace(word, f"{{{{ device.{variable} }}}}")
     card = card.replace('"device-1"', '"device-{{ forloop.counter }}"')
     card = DATE.sub(r'\1{{ device.since|date:"DATE_FORMAT" }}', card)
     card = STATE.sub(r"\1{{ device.state }}\2", card)

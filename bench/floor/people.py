@@ -7,7 +7,8 @@ from typing import Any
 
 import django
 
-django.setup()
+if __name__ == "__main__":
+    django.setup()  # before the models below are imported
 
 from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import User

@@ -18,9 +18,15 @@ def write_templates(where: Stage, lender: Person) -> None:
     pages.write(folder, "code.html", by_path["/login/challenge/"], lender.username)
     pages.write(folder, "home.html", by_path["/"], lender.username)
     words = row_of(lender)
-    variables = {words["serial"]: "serial", words["shared_with"]: "shared_with", words["name"]: "name"}
+    variables = {
+        words["serial"]: "serial",
+        words["shared_with"]: "shared_with",
+        words["name"]: "name",
+    }
     html = browser.get(HOME).text.replace(words["shared_with"], "SHARED")
-    variables = {"SHARED" if word == words["shared_with"] else word: v for word, v in variables.items()}
+    variables = {
+        "SHARED" if word == words["shared_with"] else word: v for word, v in variables.items()
+    }
     pages.write_list(folder, html, lender.username, variables)
 
 

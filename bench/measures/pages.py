@@ -41,7 +41,14 @@ def _visited(port: int) -> dict[str, Page]:
     pair = people.pairs("visitor", 1)[0]
     client, new = _browser(port), _browser(port)
     log_in(client, pair.requester)
-    for path in ("/settings/account/", "/settings/user/", HOME, "/help/", "/help/kb2481/", "/demo/"):
+    for path in (
+        "/settings/account/",
+        "/settings/user/",
+        HOME,
+        "/help/",
+        "/help/kb2481/",
+        "/demo/",
+    ):
         client.get(path)
     share(client, pair)
     log_in(new, people.newcomer("newcomer"))

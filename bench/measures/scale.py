@@ -51,7 +51,10 @@ def fill(size: int) -> None:
         things = SecurityDevice.objects.bulk_create(
             [
                 SecurityDevice(
-                    kind="dsc_plus", serial=f"D-{owner.username}", secret=secret, created_at=people.NOW
+                    kind="dsc_plus",
+                    serial=f"D-{owner.username}",
+                    secret=secret,
+                    created_at=people.NOW,
                 )
                 for owner in owners
             ]

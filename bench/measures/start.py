@@ -20,7 +20,13 @@ def run(where: Stage, options: Options) -> list[Row]:
     folder = Path(tempfile.mkdtemp(prefix="bench-start-"))
     try:
         return [
-            at_most(f"{which} start of `manage.py serve`", _seconds(where, folder), MOST_SECONDS, " s", 1)
+            at_most(
+                f"{which} start of `manage.py serve`",
+                _seconds(where, folder),
+                MOST_SECONDS,
+                " s",
+                1,
+            )
             for which in ("first", "second")
         ]
     finally:

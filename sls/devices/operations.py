@@ -10,6 +10,7 @@ from portal import audit, vault
 from portal.caller import Caller
 from portal.errors import Refused
 from portal.models import Entity, User
+from portal.outbox.enqueue import enqueue, message
 from sls import codecard, events, oath
 from sls.catalog import DSC_PLUS_SUITE, IB_KEY_SUITE, DeviceKind
 from sls.models import (
@@ -21,6 +22,7 @@ from sls.models import (
     ShareState,
 )
 from sls.models.device import LIVE
+from sls.models.share import OPEN
 
 from . import challenges, queries
 from .rules import StockLine, StockRefusal
@@ -205,24 +207,37 @@ def _revoke(device: SecurityDevice, *, reason: str, by: Caller, now: datetime) -
     claimed = SecurityDevice.objects.filter(pk=device.pk).exclude(state=DeviceState.REVOKED)
     if not claimed.update(state=DeviceState.REVOKED):
         return False
-    grants = DeviceGrant.objects.filter(device=device, state__in=LIVE)
-    users = list(grants.order_by("user__username").values_list("user", "user__username", "share"))
-    borrowers = [user for user, _name, share in users if share]
-    grants.update(state=GrantState.ENDED, confirmed=False, ended_at=now)
+    # Shares before grants: a share that comes into force meanwhile is waited for here, and its grant is
+    # then seen by what follows.
     ShareRequest.objects.filter(
-        device=device, state__in=[ShareState.ENFORCED, ShareState.PENDING]
+        device=device, state__in=[*OPEN, ShareState.ENFORCED, ShareState.PENDING]
     ).update(state=ShareState.CANCELLED, ended_at=now)
+    live = DeviceGrant.objects.filter(device=device, state__in=LIVE)
+    grants = list(live.select_related("user").order_by("user__username"))
+    borrowers = [grant.user_id for grant in grants if grant.is_borrowed]
+    live.update(state=GrantState.ENDED, confirmed=False, ended_at=now)
     # Whoever loses a borrowed device gets his own back: nobody is left with one factor unawares.
     DeviceGrant.objects.filter(
         user__in=borrowers, state=GrantState.DORMANT, device__state=DeviceState.ACTIVE
     ).update(state=GrantState.ACTIVE, confirmed=True)
+    enqueue(
+        message(
+            user=grant.user,
+            event="device_revoked",
+            fact=str(device.pk),
+            now=now,
+            device=device.kind,
+            serial=device.serial_masked,
+        )
+        for grant in grants
+    )
     audit.record(
         event=events.DEVICE_REVOKED,
         by=by,
         subject=None,
         at=now,
         device=device.serial_masked,
-        users=[name for _user, name, _share in users],
+        users=[grant.user.username for grant in grants],
         reason=reason,
     )
     return True

@@ -36,11 +36,16 @@ BAD = {
     **{f"{name} is missing": {name: ""} for name in GOOD},
 }
 CHECK = ["manage.py", "check", "--deploy", "--fail-level", "WARNING"]
-START = ["-c", "import portal.wsgi"]  # what every server process does first; no system check helps it
+START = [
+    "-c",
+    "import portal.wsgi",
+]  # what every server process does first; no system check helps it
 
 
 def run(command: list[str], folder: str, **changed: str) -> subprocess.CompletedProcess[str]:
-    kept = {k: v for k, v in os.environ.items() if k in ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR")}
+    kept = {
+        k: v for k, v in os.environ.items() if k in ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR")
+    }
     given = {name: value for name, value in (GOOD | changed).items() if value}
     return subprocess.run(
         [sys.executable, *command],
@@ -65,7 +70,9 @@ def main() -> int:
             if done.returncode == 0:
                 wrong.append(f"production mode starts although {what}")
             elif "ImproperlyConfigured" not in done.stderr:
-                wrong.append(f"production mode crashes without a reason when {what}:\n{done.stderr}")
+                wrong.append(
+                    f"production mode crashes without a reason when {what}:\n{done.stderr}"
+                )
     for line in wrong:
         print(line)  # noqa: T201
     print(f"deploy check: {1 + len(BAD)} environments, {len(wrong)} wrong")  # noqa: T201

@@ -131,6 +131,13 @@ def test_a_malformed_or_weak_list_of_keys_is_refused(text):
         vault.parse_keys(text)
 
 
+@pytest.mark.parametrize(
+    "spelt", [bytes(range(32)).hex(), base64.urlsafe_b64encode(bytes(range(32))).decode()]
+)
+def test_a_key_is_32_bytes_in_hexadecimal_or_base64(spelt):
+    assert vault.parse_keys(f"k1:{spelt}") == {"k1": bytes(range(32))}
+
+
 def test_equal_texts_have_equal_indexes_of_one_purpose_only():
     index = vault.index("LX2047713", purpose="document_number")
     assert index == vault.index("LX2047713", purpose="document_number")

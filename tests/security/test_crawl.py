@@ -57,7 +57,9 @@ def test_the_crawl_knows_the_addresses():
 
 def half_logged_in() -> Client:
     client = Client(raise_request_exception=False)
-    page = client.post("/login/", {"username": PLAYS["owner"].username, "password": password("owner")})
+    page = client.post(
+        "/login/", {"username": PLAYS["owner"].username, "password": password("owner")}
+    )
     assert page.status_code == 302, page.content.decode()
     return client
 

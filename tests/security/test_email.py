@@ -129,7 +129,7 @@ def test_a_server_that_is_down_is_tried_again_with_growing_pauses(settings):
     _mail_to(settings, free_port())
     row = tell("owner")
     now, pauses = NOW, []
-    while not row.state == MessageState.FAILED:
+    while row.state != MessageState.FAILED:
         assert not delivery.deliver(row.pk, now=now)
         row.refresh_from_db()
         if row.state == MessageState.QUEUED:

@@ -7,6 +7,7 @@ import sqlite3
 import threading
 import time
 from contextlib import closing
+from http.client import HTTPException
 
 import pytest
 
@@ -119,10 +120,8 @@ def test_a_killed_web_process_leaves_all_or_nothing(sqlite_portal: Portal):
     killer.start()
     try:
         portal.at_once(requests)
-    except OSError:
+    except (OSError, HTTPException):
         pass  # what a killed server answers
-    except Exception as error:
-        assert "Remote" in type(error).__name__ or "Incomplete" in type(error).__name__, error
     killer.join()
     deadline = time.monotonic() + 20
     while True:

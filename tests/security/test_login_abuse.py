@@ -11,7 +11,8 @@ from django.utils import timezone
 from portal import audit, throttle
 from portal.models import AuditEvent
 from portal.throttle import PASSWORD_OF_NAME, SECOND_FACTOR_OF_USER
-from sls.devices import challenges, operations as devices
+from sls.devices import challenges
+from sls.devices import operations as devices
 from sls.models import AttemptState, Challenge, DeviceGrant, LoginAttempt, Purpose
 from tests.conftest import NOW, PLAYS, by, password, person, press, question_on
 
@@ -100,7 +101,7 @@ def test_a_clock_set_back_does_not_lengthen_a_life():
 
 def test_another_browsers_question_is_not_ours():
     """B 23: what session 1 was asked, typed in session 2, with session 1's ids posted along."""
-    first, question = with_password("owner")
+    _first, question = with_password("owner")
     second, other = with_password("owner")
     assert question != other
     attempt = LoginAttempt.objects.order_by("started_at").first()
@@ -151,7 +152,7 @@ def test_one_counter_for_all_ways_to_guess():
     """B 29: a new question, a new login, another page: five failures in all."""
     wrongs = 0
     for _ in range(4):
-        client, question = with_password("requester") if wrongs < 5 else (Client(), "")
+        client, _question = with_password("requester") if wrongs < 5 else (Client(), "")
         for _ in range(2):
             page = client.post("/login/card/", {"response": "AAAAAA"})
             wrongs += code_on(page) == "invalid_response"
@@ -218,7 +219,11 @@ def test_a_used_pair_never_comes_again(settings):
 def test_only_the_whole_response_in_its_order_is_right(change: str):
     client, question = with_password("requester")
     right = press("requester", question)
-    typed = {"swapped": right[3:] + right[:3], "half": right[:3], "blank": f"{right[:3]} {right[3:]}"}
+    typed = {
+        "swapped": right[3:] + right[:3],
+        "half": right[:3],
+        "blank": f"{right[:3]} {right[3:]}",
+    }
     page = client.post("/login/card/", {"response": typed[change]})
     assert page.status_code == 200
     assert not is_in(client)

@@ -10,16 +10,20 @@ import sys
 BROKEN = {
     "sls.devices.challenges": (
         "        claimed = claim.update(state=ChallengeState.ANSWERED, answered_at=now)\n",
-        "        claimed = challenge.state == ChallengeState.OPEN\n"
-        "        challenge.state, challenge.answered_at = ChallengeState.ANSWERED, now\n"
-        "        challenge.save()\n",
+        (
+            "        claimed = challenge.state == ChallengeState.OPEN\n"
+            "        challenge.state, challenge.answered_at = ChallengeState.ANSWERED, now\n"
+            "        challenge.save()\n"
+        ),
     ),
     "sls.login.operations": (
         "    if not ours.update(**columns):\n",
-        "    was_pending = attempt.state == AttemptState.PENDING\n"
-        "    [setattr(attempt, name, value) for name, value in columns.items()]\n"
-        "    attempt.save()\n"
-        "    if not was_pending:\n",
+        (
+            "    was_pending = attempt.state == AttemptState.PENDING\n"
+            "    [setattr(attempt, name, value) for name, value in columns.items()]\n"
+            "    attempt.save()\n"
+            "    if not was_pending:\n"
+        ),
     ),
 }
 
