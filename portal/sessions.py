@@ -39,6 +39,10 @@ class SessionStore(DatabaseStore):
         row.seen_at = _time(data.get(SEEN))
         return row
 
+    def _validate_session_key(self, key: str | None) -> bool:
+        # A quoted cookie may hold any octet, and PostgreSQL answers a NUL in a text with an error.
+        return key is not None and len(key) == KEY_LENGTH and key.isascii() and key.isalnum()
+
     def _get_new_session_key(self) -> str:
         return get_random_string(KEY_LENGTH)
 

@@ -419,7 +419,7 @@ class Portal:
             "DELETE FROM sls_challenge",
             "DELETE FROM portal_allowance",
             "UPDATE sls_devicegrant SET state = 'active', confirmed = true, ended_at = NULL",
-            *(["DELETE FROM django_session"] if sessions else []),
+            *(["DELETE FROM portal_browsersession"] if sessions else []),
         ]
         with self.connection() as connection:
             connection.execute("BEGIN" if self.kind == "postgresql" else "BEGIN IMMEDIATE")

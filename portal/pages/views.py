@@ -69,7 +69,9 @@ def account_settings(request: SignedInRequest) -> HttpResponse:
 @login_required
 def user_settings(request: SignedInRequest) -> HttpResponse:
     user = request.user
-    device = user.otp_device.name if user.is_verified() else _("No device proven in this session")
+    device = (
+        str(user.otp_device.device) if user.is_verified() else _("No device proven in this session")
+    )
     boxes = [
         {
             "title": _("Login"),

@@ -56,6 +56,8 @@ def _prerequisites(rows: list[DeviceRow]) -> dict[str, bool]:
     met = {
         "no_temporary": not any(row.traits.is_temporary for row in rows),
         "lends_nothing": not any(row.shared_with and not row.grant.is_borrowed for row in rows),
-        "borrows_nothing": not any(row.grant.is_borrowed for row in rows),
+        "borrows_nothing": not any(
+            row.grant.is_borrowed and row.grant.state != GrantState.PENDING for row in rows
+        ),
     }
     return met | {"all": all(met.values())}

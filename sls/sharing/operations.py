@@ -157,41 +157,15 @@ def submit(share: ShareRequest, *, by: Caller, now: datetime) -> ShareRequest:
 def _submit(share: ShareRequest, *, by: Caller, now: datetime) -> ShareRequest:
     if share.challenge.session != by.session:  # a proof is not carried over to another login
         raise Refused(ShareRefusal.START_OVER)
-    facts = _facts_now(share, now=now)
+    facts = queries.facts_now(share, now=now)
+    if facts is None:
+        raise Refused(ShareRefusal.START_OVER)
     if found := rules.refusals(facts):
         return _refuse(share, found, ShareState.PROVEN, by=by, now=now)
     reasons = rules.review_reasons(facts, frozenset(settings.REVIEW_RULES))
     if reasons:
         return _hold(share, reasons, by=by, now=now)
     return _enforce(share, ShareState.PROVEN, by=by, now=now, submitted_at=now)
-
-
-def _facts_now(share: ShareRequest, *, now: datetime) -> rules.Facts:
-    """The facts that hold now, with both parties locked and read anew. Raises Refused."""
-    pair = (
-        User.objects.select_for_update(of=("self",))
-        .select_related("entity")
-        .annotate(
-            is_locked=credentials.locked(now=now),
-            was_refused=queries.recently_refused(requester=share.requester, now=now),
-        )
-        .filter(pk__in=[share.requester_id, share.owner_id])
-        .order_by("pk")
-    )
-    users = {user.pk: user for user in pair}
-    requester, owner = users[share.requester_id], users[share.owner_id]
-    unchanged = owner.get_session_auth_hash() == share.owner_password_mark
-    if not unchanged or not all(u.is_active and not u.is_locked for u in users.values()):
-        raise Refused(ShareRefusal.START_OVER)
-    everybody = queries.participants(requester, owner, share.device)
-    return queries.facts(
-        requester=requester,
-        owner=owner,
-        device=share.device,
-        grants=live_grants(everybody),
-        now=now,
-        was_recently_refused=owner.was_refused,
-    )
 
 
 def _claim(share: ShareRequest, was: ShareState, *, now: datetime, **columns: object) -> None:
@@ -336,7 +310,7 @@ def undo(token: str, *, by: Caller, now: datetime) -> ShareRequest:
     ):
         state = ShareState(share.state)
         if state not in (ShareState.ENFORCED, ShareState.PENDING):
-            raise Refused(ShareRefusal.START_OVER)
+            raise Refused(ShareRefusal.LINK_OVER)
         _end(share, state, events.SHARE_CANCELLED, by=by, now=now, by_link=True)
     return share
 
@@ -350,10 +324,10 @@ def shared_by_link(token: str) -> ShareRequest:
     try:
         share_id = signing.loads(token, salt=UNDO_SALT, max_age=settings.UNDO_LIFE)
     except signing.BadSignature as error:
-        raise Refused(ShareRefusal.START_OVER) from error
+        raise Refused(ShareRefusal.LINK_OVER) from error
     share = queries.shares().filter(pk=share_id).first()
     if share is None:
-        raise Refused(ShareRefusal.START_OVER)
+        raise Refused(ShareRefusal.LINK_OVER)
     return share
 
 

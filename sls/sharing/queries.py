@@ -8,6 +8,7 @@ from datetime import datetime
 from django.conf import settings
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
+from portal import credentials
 from portal.identity import differences
 from portal.models import User
 from sls.catalog import is_shareable
@@ -104,6 +105,36 @@ def facts(
         ),
         request_is_pending=any(g.state == GrantState.PENDING for g in of_requester),
         was_recently_refused=was_recently_refused,
+    )
+
+
+def facts_now(share: ShareRequest, *, now: datetime) -> Facts | None:
+    """
+    The facts that hold now, with both parties locked and read anew, for the last step's transaction. None
+    when the proof no longer stands: a party is locked or deactivated, or the owner's password was changed.
+    """
+    pair = (
+        User.objects.select_for_update(of=("self",))
+        .select_related("entity")
+        .annotate(
+            is_locked=credentials.locked(now=now),
+            was_refused=recently_refused(requester=share.requester, now=now),
+        )
+        .filter(pk__in=[share.requester_id, share.owner_id])
+        .order_by("pk")
+    )
+    users = {user.pk: user for user in pair}
+    requester, owner = users[share.requester_id], users[share.owner_id]
+    unchanged = owner.get_session_auth_hash() == share.owner_password_mark
+    if not unchanged or not all(u.is_active and not u.is_locked for u in users.values()):
+        return None
+    return facts(
+        requester=requester,
+        owner=owner,
+        device=share.device,
+        grants=devices.live_grants(participants(requester, owner, share.device)),
+        now=now,
+        was_recently_refused=owner.was_refused,
     )
 
 

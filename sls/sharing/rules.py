@@ -108,6 +108,13 @@ class ShareRefusal(Reason):
         _("Start the request again."),
         "kb2481",
     )
+    LINK_OVER = (
+        "link_over",
+        _("This link is no longer valid"),
+        _("It was used already, has expired, or what it was for has ended."),
+        _("Log in and cancel the sharing there, or contact Client Services."),
+        "kb2481#link_over",
+    )
     WOULD_STRAND = (
         "would_strand",
         _("No device would be left"),

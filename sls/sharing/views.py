@@ -163,6 +163,7 @@ def cancel(request: SignedInRequest, share_id: uuid.UUID) -> HttpResponse:
     if request.method == "POST":
         try:
             operations.cancel(share, by=caller(request), now=timezone.now())
+            messages.success(request, _("The sharing is cancelled."))
             return redirect("sharing:status", share.pk)
         except Refused as refused:
             refusal = refused.reason

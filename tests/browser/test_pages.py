@@ -6,13 +6,16 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
+from tests.serving import Portal, press, user
+
 from .conftest import Visit
-from .visitor import SECURE_LOGIN, SHARE, every_page
+from .visitor import SECURE_LOGIN, SETTINGS, SHARE, every_page
 
 pytestmark = pytest.mark.browser
 
 FIRST_VIEW = 30_000
 SECOND_VIEW = 6_000
+LONG = ("requester", "owner")
 
 
 def test_axe_finds_nothing_on_any_page_in_light_and_dark(visit: Visit):
@@ -44,12 +47,38 @@ def test_no_page_scrolls_sideways_on_a_phone_or_at_400_percent(visit: Visit, lan
     assert too_wide == []
 
 
+def test_the_longest_names_fit_on_a_phone(visit: Visit, portal: Portal):
+    visitor = visit(width=320)
+    visitor.log_in("requester")
+    long = {user(plays)["username"]: plays + ".of.all.the.trustees" * 4 for plays in LONG}
+    rename = "UPDATE portal_user SET username = ? WHERE username = ?"
+    for short_name, long_name in long.items():
+        portal.sql(rename, long_name, short_name)
+    try:
+        too_wide = []
+        for path in ("/", *SETTINGS, SECURE_LOGIN, SHARE):
+            visitor.go(path)
+            too_wide += [path] * (visitor.overflow > 0)
+        visitor.page.locator("#id_username").fill(long[user("owner")["username"]])
+        visitor.page.locator("#id_password").fill(user("owner")["password"])
+        visitor.submit()
+        too_wide += ["respond"] * (visitor.overflow > 0)
+        visitor.respond(press("owner", visitor.question))
+        too_wide += ["review"] * (visitor.overflow > 0)
+        visitor.submit()
+        too_wide += ["status"] * (visitor.overflow > 0)
+    finally:
+        for short_name, long_name in long.items():
+            portal.sql(rename, short_name, long_name)
+    assert too_wide == []
+
+
 def test_a_page_weighs_little_and_less_the_second_time(visit: Visit):
     visitor = visit()
     weights = Weights(visitor.page)
     heavy = []
     visitor.go("/login/")
-    for path in ("/login/", "/", "/settings/user/", "/settings/account/", SECURE_LOGIN, SHARE):
+    for path in ("/login/", "/", *SETTINGS, SECURE_LOGIN, SHARE):
         if path == "/":
             visitor.log_in("requester")
         first, _ = weights.of(path, cache=False)

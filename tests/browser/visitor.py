@@ -13,6 +13,13 @@ from tests.serving import device, press, user
 
 SECURE_LOGIN = "/settings/user/secure-login/"
 SHARE = SECURE_LOGIN + "share/"
+SETTINGS = (
+    "/settings/user/",
+    "/settings/account/",
+    "/settings/user/password/",
+    "/settings/user/sessions/",
+    "/settings/user/history/",
+)
 SUBMIT = "main form button[type=submit]"
 MOST_TABS = 60
 
@@ -233,7 +240,7 @@ def every_page(visit: Visitor) -> Iterator[str]:
     yield "home"
     page.locator("header summary").first.click()
     yield "menu"
-    for path in ("/settings/user/", "/settings/account/", SECURE_LOGIN, SHARE):
+    for path in (*SETTINGS, SECURE_LOGIN, SHARE):
         visit.go(path)
         yield path
     visit.submit()

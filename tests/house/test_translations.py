@@ -335,6 +335,16 @@ def read_what_a_newcomer_sees(reader: ChineseReader) -> None:
     reader.get(HOME + "enrol/card/")
 
 
+def read_the_record(reader: ChineseReader) -> None:
+    for page in ("history/", "sessions/", "password/"):
+        reader.get("/settings/user/" + page)
+    mistaken = {"old": "wrong", "new": "short", "again": "other"}
+    reader.post("/settings/user/password/", mistaken)
+    mistaken |= {"new": "longer-Words-2026", "again": "longer-Words-2026"}
+    reader.post("/settings/user/password/", mistaken)
+    reader.get("/settings/user/history/")
+
+
 def read_the_wizard(reader: ChineseReader) -> None:
     for address in ("/", "/settings/account/", "/settings/user/", HOME, HOME + "share/"):
         reader.get(address)
@@ -383,6 +393,12 @@ def test_no_english_sentence_is_left_where_compliance_looks(log_in: LogIn):
     asker = ChineseReader(log_in("requester"))
     read_what_waits_for_compliance(asker)
     assert asker.english == []
+
+
+def test_no_english_sentence_is_left_on_the_record(log_in: LogIn):
+    reader = ChineseReader(log_in("owner"))
+    read_the_record(reader)
+    assert reader.english == []
 
 
 @pytest.mark.parametrize("address", ["/help/", "/help/kb2481/", "/help/kb1131/", "/help/kb3234/"])

@@ -326,8 +326,8 @@ def test_undo_works_once_and_without_a_login():
     operations.undo(token, by=by("owner"), now=NOW)
 
     assert shares().get(pk=share.pk).state == ShareState.CANCELLED
-    assert code_of(operations.undo, token, by=by("owner"), now=NOW) == "start_over"
-    assert code_of(operations.undo, token + "x", by=by("owner"), now=NOW) == "start_over"
+    assert code_of(operations.undo, token, by=by("owner"), now=NOW) == "link_over"
+    assert code_of(operations.undo, token + "x", by=by("owner"), now=NOW) == "link_over"
 
 
 def test_withdraw_ends_a_pending_request():
