@@ -1,14 +1,14 @@
 """The admin site: Django's own, opened only by a proven device that is strong enough for staff."""
 
-from typing import Any
-from urllib.parse import urlencode
+from typing import Any, cast
 
 from django.contrib import admin
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.urls import reverse
+from django.urls import path, resolve, reverse
 from django.utils.translation import gettext_lazy as _
+from django.views.generic import RedirectView
 
 
 class PortalAdminSite(admin.AdminSite):
@@ -30,7 +30,14 @@ class PortalAdminSite(admin.AdminSite):
             return redirect("home")
         return redirect_to_login(goal, login_url=f"{reverse('login')}")
 
-    def logout(  # type: ignore[override]
-        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
-        return redirect(f"{reverse('login')}?{urlencode({'next': reverse('admin:index')})}")
+    def get_urls(self) -> list[Any]:
+        """The portal's own pages stand in for Django's: log out, and change the password."""
+        return [
+            path("logout/", self.portal_logout, name="logout"),
+            path("password_change/", RedirectView.as_view(pattern_name="settings:password")),
+            path("password_change/done/", RedirectView.as_view(pattern_name="settings:user")),
+            *super().get_urls(),
+        ]
+
+    def portal_logout(self, request: HttpRequest) -> HttpResponse:
+        return cast(HttpResponse, resolve(reverse("logout")).func(request))

@@ -9,10 +9,11 @@ class PortalConfig(AppConfig):
     default = True
 
     def ready(self) -> None:
-        """No process starts with weak or malformed keys, whether it runs the system checks or not."""
-        from portal import vault
+        """No process starts with weak keys or malformed limits, whether it runs the system checks or not."""
+        from portal import throttle, vault
 
         vault.parse_keys(settings.VAULT_KEYS)
+        throttle.check_sizes(settings.LIMITS)
 
 
 class PortalAdminConfig(admin_apps.AdminConfig):

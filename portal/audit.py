@@ -3,8 +3,9 @@ The append-only record of every decision.
 
 Each row's hash covers its content and the hash before it, so an altered, deleted, inserted or swapped row
 breaks the chain where it stands. Rows are numbered without gaps, and one transaction at a time may
-append: `record` takes the chain's lock until commit. Operations therefore write their audit row *last*,
-so that nobody ever waits for a row while holding the chain.
+append: `record` takes the chain's lock until commit. Operations therefore write their audit row *last*.
+At commit PostgreSQL still checks foreign keys, with the lock `FOR KEY SHARE`; so nobody takes a row of a
+user or device with a stronger lock than `FOR NO KEY UPDATE`, and the holder of the chain never waits.
 """
 
 import hashlib

@@ -15,7 +15,6 @@ from typing import Any
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
-from django.utils.translation import gettext_lazy as _
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
@@ -88,6 +87,12 @@ BASE_URL = env.str(
     "BASE_URL", "http://127.0.0.1:8000" if IS_LOCAL else f"https://{ALLOWED_HOSTS[0]}"
 )
 TLS = BASE_URL.startswith("https://")
+if DEMO_MODE and not IS_LOCAL:
+    raise ImproperlyConfigured(
+        "Demo mode is for this machine only: ALLOWED_HOSTS must be loopback."
+    )
+if not (TLS or IS_LOCAL):
+    raise ImproperlyConfigured("BASE_URL must begin with https:// on a host that others reach.")
 TRUSTED_PROXIES = env.list("TRUSTED_PROXIES", default=[])
 
 BRAND = {"name": env.str("BRAND_NAME", "Client Portal")}
@@ -249,7 +254,6 @@ DATA_UPLOAD_MAX_NUMBER_FIELDS = 200
 
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English"), ("zh-hans", "简体中文")]
-LANGUAGE_NAMES = {"en": _("English"), "zh-hans": _("Simplified Chinese")}
 LOCALE_PATHS = [BASE_DIR / "locale"]
 USE_I18N = True
 USE_TZ = True
@@ -308,7 +312,6 @@ EMAIL_CONFIG = env.email_url("EMAIL_URL", default="smtp://localhost:25")
 vars().update(EMAIL_CONFIG)
 EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", "client-services@portal.example")
-SUPPORT_PHONE = env.str("SUPPORT_PHONE", "")
 
 # --- Logs: one line an event, no secrets ---------------------------------------------------------------
 

@@ -8,11 +8,13 @@ passed since the last try that was still judged: later tries do not prolong it, 
 a client out for ever with one try a day.
 """
 
+import ipaddress
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 from django.db import connection
 from django.db.models import F, Q
 
@@ -21,11 +23,15 @@ from portal.models import Allowance
 
 @dataclass(frozen=True)
 class Limit:
-    """`default_size` tries (or what `LIMITS` says) within `window` of one another, for each key."""
+    """
+    `default_size` tries (or what `LIMITS` says) for each key: within `window` of one another when the limit
+    `slides`, as consecutive failures do; within a fixed `window` from the first when it does not.
+    """
 
     name: str
     default_size: int
     window: timedelta
+    slides: bool = True
 
     @property
     def size(self) -> int:
@@ -43,10 +49,11 @@ PASSWORD_CHANGES_OF_USER = Limit("password_changes_of_user", 5, DAY)
 # limit slows the client down elsewhere, but does not lock him out here.
 PASSWORD_IN_KNOWN_BROWSER = Limit("password_in_known_browser", 10, DAY)
 # An office behind one address may mistype; a guesser of many names may not go on.
-PASSWORD_FROM_ADDRESS = Limit("password_from_address", 100, HOUR)
+PASSWORD_FROM_ADDRESS = Limit("password_from_address", 100, HOUR, slides=False)
 # The second factor has a counter of its own: whoever tries it knows the password already.
 SECOND_FACTOR_OF_USER = Limit("second_factor_of_user", 5, DAY)
-# Challenges drawn for one user: nobody shops for a question whose answer he has seen.
+# Challenges drawn for one user: nobody shops for a question whose answer he has seen. Counted from the
+# challenges themselves (sls.devices.challenges.issue).
 CHALLENGES_OF_USER = Limit("challenges_of_user", 40, HOUR)
 # The share wizard takes another username's password: it has limits of its own, so that guessing there
 # can neither lock the owner's login nor go on for long.
@@ -55,16 +62,27 @@ OWNER_PASSWORD_BY_REQUESTER = Limit("owner_password_by_requester", 10, DAY)
 
 Pair = tuple[Limit, str]
 
+
+def check_sizes(wanted: dict[str, str]) -> None:
+    """Raises ImproperlyConfigured when `LIMITS` names no limit of this module, or no number above 0."""
+    known = {limit.name for limit in globals().values() if isinstance(limit, Limit)}
+    for name, size in wanted.items():
+        if name not in known or not size.isdecimal() or int(size) == 0:
+            raise ImproperlyConfigured(f"LIMITS: {name}={size}; there are {sorted(known)}.")
+
+
 UPSERT = """
-INSERT INTO portal_allowance AS kept ("limit", "key", spent, size, last_at, resets_at)
+INSERT INTO portal_allowance AS kept ("limit", "key", spent, size, slides, last_at, resets_at)
 VALUES {rows}
 ON CONFLICT ("limit", "key") DO UPDATE SET
     spent = CASE WHEN kept.resets_at <= excluded.last_at THEN 1
                  WHEN kept.spent < excluded.size THEN kept.spent + 1
                  ELSE excluded.size + 1 END,
-    resets_at = CASE WHEN kept.resets_at <= excluded.last_at OR kept.spent < excluded.size
-                     THEN excluded.resets_at ELSE kept.resets_at END,
+    resets_at = CASE WHEN kept.resets_at <= excluded.last_at THEN excluded.resets_at
+                     WHEN kept.spent < excluded.size AND excluded.slides THEN excluded.resets_at
+                     ELSE kept.resets_at END,
     size = excluded.size,
+    slides = excluded.slides,
     last_at = excluded.last_at
 RETURNING "limit", spent > size
 """
@@ -80,13 +98,20 @@ def spend(pairs: Iterable[Pair], *, now: datetime) -> frozenset[str]:
     when = connection.ops.adapt_datetimefield_value
     wanted = sorted({(limit.name, key[:80]): limit for limit, key in pairs}.items())
     values = [
-        (name, key, 1, limit.size, when(now), when(now + limit.window))
+        (name, key, 1, limit.size, limit.slides, when(now), when(now + limit.window))
         for (name, key), limit in wanted
     ]
-    rows = ", ".join(["(%s, %s, %s, %s, %s, %s)"] * len(values))
+    rows = ", ".join(["(%s, %s, %s, %s, %s, %s, %s)"] * len(values))
     with connection.cursor() as cursor:
         cursor.execute(UPSERT.format(rows=rows), [cell for row in values for cell in row])
         return frozenset(name for name, used_up in cursor.fetchall() if used_up)
+
+
+def network(address: str) -> str:
+    """What counts as one address: an IPv4 address, or the /64 network of an IPv6 one."""
+    if ":" not in address:
+        return address
+    return str(ipaddress.ip_network(f"{address}/64", strict=False))
 
 
 def used_up(pairs: Iterable[Pair], *, now: datetime) -> frozenset[str]:
@@ -97,12 +122,24 @@ def used_up(pairs: Iterable[Pair], *, now: datetime) -> frozenset[str]:
 
 def give_back(pairs: Iterable[Pair]) -> None:
     """Take back one try that turned out right, without clearing the failures before it."""
-    Allowance.objects.filter(_any(pairs), spent__gt=0).update(spent=F("spent") - 1)
+    _change("UPDATE portal_allowance SET spent = spent - 1 WHERE spent > 0 AND", pairs)
 
 
 def clear(pairs: Iterable[Pair]) -> None:
     """Forget the failures: after a full success, or by a documented unlock."""
-    Allowance.objects.filter(_any(pairs)).delete()
+    _change("DELETE FROM portal_allowance WHERE", pairs)
+
+
+def _change(statement: str, pairs: Iterable[Pair]) -> None:
+    """Change the rows of `pairs`, locked in the order in which `spend` locks them."""
+    wanted = [(limit.name, key[:80]) for limit, key in pairs]
+    if not wanted:
+        return
+    rows = " OR ".join(['("limit" = %s AND "key" = %s)'] * len(wanted))
+    lock = "FOR UPDATE" if connection.vendor == "postgresql" else ""
+    chosen = f'SELECT id FROM portal_allowance WHERE {rows} ORDER BY "limit", "key" {lock}'  # noqa: S608
+    with connection.cursor() as cursor:
+        cursor.execute(f"{statement} id IN ({chosen})", [cell for row in wanted for cell in row])
 
 
 def forget_past(*, now: datetime) -> None:

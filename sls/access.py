@@ -33,7 +33,7 @@ def proven_or_new(view: View) -> View:
         if not request.user.is_authenticated:
             return redirect_to_login(request.get_full_path())
         if not request.user.is_verified():
-            if _has_device(request.user):
+            if has_active_device(request.user):
                 return redirect(f"{reverse('login_confirm')}?{urlencode({'next': request.path})}")
             if was_protected(request.user):
                 logout(request)
@@ -60,7 +60,7 @@ def freshly_proven(view: View) -> View:
     return guarded
 
 
-def _has_device(user: User) -> bool:
+def has_active_device(user: User) -> bool:
     return DeviceGrant.objects.filter(
         user=user, confirmed=True, device__state=DeviceState.ACTIVE
     ).exists()

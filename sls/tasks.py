@@ -4,6 +4,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from portal import throttle
+from portal.models import BrowserSession
 from sls.sharing import operations as sharing
 
 
@@ -13,3 +14,4 @@ def close_expired() -> None:
     now = timezone.now()
     sharing.close_expired(now=now)
     throttle.forget_past(now=now)
+    BrowserSession.objects.filter(expire_date__lte=now).delete()

@@ -22,6 +22,9 @@ ENCODINGS = "gzip, br"
 NAMED_IN_HTML = re.compile(
     r"""<(?:link|use|image)\b[^>]*?\shref=["']([^"']+)|<(?:script|img|iframe|source)\b[^>]*?\ssrc=["']([^"']+)"""
 )
+NEVER_FETCHED = re.compile(
+    r"""<link\b[^>]*\brel=["'](?:alternate|canonical|help|next|prev)["'][^>]*>"""
+)
 NAMED_IN_CSS = re.compile(r"""url\(\s*["']?([^"')]+)|@import\s+["']([^"']+)""")
 NAMED_IN_JS = re.compile(
     r"""(?:\bfrom\s*|\bimport\s*\(?\s*)["']([./][^"']+)|new URL\(["']([^"']+)["'],\s*import\.meta"""
@@ -74,6 +77,9 @@ class Fetcher:
         told = f"{first / 1024:.1f} KB first, {second / 1024:.1f} KB second"
         if elsewhere:
             told += f", from elsewhere: {', '.join(sorted(elsewhere))}"
+        unkept = [urlsplit(p.path).path for p in parts if not _is_kept(p)]
+        if unkept:
+            told += f", fetched again: {', '.join(unkept)}"
         met = first <= FIRST and second <= SECOND and not elsewhere
         return Row(f"bytes of {name}", told, target="<= 30 KB, 6 KB", met=met)
 
@@ -102,7 +108,8 @@ class Fetcher:
 
 
 def _named(pattern: re.Pattern[str], page: Page) -> set[str]:
-    names = {next(filter(None, groups)) for groups in pattern.findall(page.text)}
+    text = NEVER_FETCHED.sub("", page.text)
+    names = {next(filter(None, groups)) for groups in pattern.findall(text)}
     names = {name.partition("#")[0] for name in names if not name.startswith(("data:", "#"))}
     return {urljoin(page.path, name) for name in names if name}
 

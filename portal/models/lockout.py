@@ -12,6 +12,7 @@ class Allowance(models.Model):
     key = models.CharField(max_length=80)
     spent = models.PositiveIntegerField()
     size = models.PositiveIntegerField()
+    slides = models.BooleanField(default=True)
     last_at = models.DateTimeField()
     resets_at = models.DateTimeField()
 

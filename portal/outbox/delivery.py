@@ -18,7 +18,7 @@ from .channels.base import DeliveryError, Message
 
 log = logging.getLogger(__name__)
 
-LEASE = timedelta(seconds=60)  # longer than any channel's time-out
+LEASE = timedelta(seconds=60)  # a channel is expected to answer well within
 PAUSES = [timedelta(seconds=s) for s in (5, 30, 120, 600, 1800)]
 
 
@@ -41,6 +41,10 @@ def deliver(message_id: uuid.UUID, *, now: datetime) -> bool:
     try:
         channel = import_module(settings.MESSAGE_CHANNELS[row.channel])
         letter = render(row)
+    except vault.VaultError:  # perhaps a worker that has not got the newest key yet
+        log.exception("message %s does not open", row.pk)
+        _postpone(row, DeliveryError("VaultError"), now=now)
+        return False
     except (
         Exception
     ) as error:  # whatever it is, another try would not help, and others wait behind it

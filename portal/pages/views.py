@@ -1,10 +1,7 @@
 """Home, the settings' landing pages, and health."""
 
-from typing import Any
-
 from django.conf import settings
 from django.contrib.auth.decorators import login_required
-from django.db import DatabaseError, connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -13,6 +10,7 @@ from django.views.decorators.http import require_GET, require_POST
 from django.views.i18n import set_language
 
 from portal.caller import SignedInRequest
+from portal.health import is_ready
 from portal.models import User
 
 
@@ -33,17 +31,7 @@ def language(request: HttpRequest) -> HttpResponse:
 @require_GET
 @login_required
 def home(request: SignedInRequest) -> HttpResponse:
-    notices: list[dict[str, Any]] = []
-    if not request.user.is_verified():
-        notices.append(
-            {
-                "kind": "warn",
-                "text": _("Your login is not protected by a security device yet."),
-                "url": reverse("settings:secure_login"),
-                "label": _("Set up the Secure Login System"),
-            }
-        )
-    return render(request, "portal/home.html", {"notices": notices, "pending": []})
+    return render(request, "portal/home.html")
 
 
 @require_GET
@@ -126,11 +114,7 @@ def live(request: HttpRequest) -> JsonResponse:
 
 @require_GET
 def ready(request: HttpRequest) -> JsonResponse:
-    """Can requests be served? Only yes or no: anonymous callers learn nothing else."""
-    try:
-        connection.ensure_connection()
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT 1")
-    except DatabaseError:
+    """Only yes or no: anonymous callers learn nothing else."""
+    if not is_ready():
         return JsonResponse({"status": "unavailable"}, status=503)
     return JsonResponse({"status": "ok"})

@@ -5,6 +5,6 @@ from . import views
 urlpatterns = [
     path("sessions/", views.sessions, name="sessions"),
     path("sessions/end-others/", views.end_other_sessions, name="end_other_sessions"),
-    path("sessions/<str:handle>/end/", views.end_session, name="end_session"),
+    path("sessions/<slug:handle>/end/", views.end_session, name="end_session"),
     path("history/", views.history, name="history"),
 ]

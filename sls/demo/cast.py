@@ -1,7 +1,7 @@
 """
 The demo's people, devices and secrets: invented, fixed, and the same at every run.
 
-They exist in demo mode only, so that a newcomer can hold every device in his hand.
+They never leave this machine, where a newcomer can hold every device in his hand.
 """
 
 import hashlib

@@ -14,7 +14,7 @@ from datetime import datetime
 
 from django.conf import settings
 from django.db import IntegrityError
-from django.db.models import Exists, OuterRef
+from django.db.models import Count, Exists, OuterRef, Q
 
 from portal import throttle, vault
 from portal.errors import Refused
@@ -55,11 +55,18 @@ def issue(
 def _draw_question(user: User, device: SecurityDevice, purpose: Purpose, *, now: datetime) -> str:
     asked = Challenge.objects.filter(device=device)
     answered = asked.filter(state=ChallengeState.ANSWERED)
+    recent = Q(user=user, issued_at__gt=now - throttle.CHALLENGES_OF_USER.window)
     if device.traits.element is Element.CHALLENGE_CODE:
         while True:
             digits = f"{secrets.randbelow(10**CHALLENGE_DIGITS):0{CHALLENGE_DIGITS}}"
-            if not answered.filter(question=digits).exists():
+            met = Q(device=device, state=ChallengeState.ANSWERED, reusable=False, question=digits)
+            found = Challenge.objects.filter(met | recent).aggregate(
+                met=Count("pk", filter=met), recent=Count("pk", filter=recent)
+            )
+            _check_budget(found["recent"])
+            if not found["met"]:
                 return digits
+    _check_budget(Challenge.objects.filter(recent).count())
     # The same two indexes until they are answered or expire: nobody shops for a pair he has seen. But
     # never those asked of another user or for another purpose: an answer serves what it was asked for.
     still_open = asked.filter(state=ChallengeState.OPEN, expires_at__gt=now)
@@ -74,6 +81,11 @@ def _draw_question(user: User, device: SecurityDevice, purpose: Purpose, *, now:
     if pair is None:
         raise Refused(ProofRefusal.CARD_USED_UP)
     return codecard.question(pair)
+
+
+def _check_budget(drawn: int) -> None:
+    if drawn >= throttle.CHALLENGES_OF_USER.size:
+        raise Refused(ProofRefusal.TOO_MANY_ATTEMPTS)
 
 
 def spend(challenge: Challenge, *, users: Iterable[User], session: str, now: datetime) -> None:

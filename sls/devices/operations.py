@@ -9,7 +9,7 @@ from django.db import IntegrityError, transaction
 from portal import audit, vault
 from portal.caller import Caller
 from portal.errors import Refused
-from portal.models import Entity, User
+from portal.models import Entity, OutboxMessage, User
 from portal.outbox.enqueue import enqueue, message
 from sls import codecard, events, oath
 from sls.catalog import DSC_PLUS_SUITE, IB_KEY_SUITE, DeviceKind
@@ -21,7 +21,7 @@ from sls.models import (
     ShareRequest,
     ShareState,
 )
-from sls.models.device import LIVE
+from sls.models.device import LIVE, ON_ACTIVE_DEVICE
 from sls.models.share import OPEN
 
 from . import challenges, queries
@@ -124,6 +124,11 @@ def provision(
         (device, users[names[device.serial]]) for device in devices if device.serial in names
     ]
     DeviceGrant.objects.bulk_create(_own(device, user, now=now) for device, user in handed_over)
+    enqueue(_told(device, user, now=now) for device, user in handed_over)
+    for device, user in handed_over:
+        audit.record(
+            event=events.GRANT_STARTED, by=by, subject=user, at=now, device=device.serial_masked
+        )
     audit.record(
         event=events.DEVICE_PROVISIONED,
         by=by,
@@ -131,6 +136,17 @@ def provision(
         at=now,
         serials=[device.serial_masked for device in devices],
         handed_over=[[device.serial_masked, user.username] for device, user in handed_over],
+    )
+
+
+def _told(device: SecurityDevice, user: User, *, now: datetime) -> OutboxMessage:
+    return message(
+        user=user,
+        event="device_handed_over",
+        fact=str(device.pk),
+        now=now,
+        device=device.kind,
+        serial=device.serial_masked,
     )
 
 
@@ -155,6 +171,7 @@ def hand_over(device: SecurityDevice, user: User, *, by: Caller, now: datetime) 
     """Make `user` the owner of a device from stock; it is active at once."""
     grant = _own(device, user, now=now)
     grant.save(force_insert=True)
+    enqueue([_told(device, user, now=now)])
     audit.record(
         event=events.GRANT_STARTED, by=by, subject=user, at=now, device=device.serial_masked
     )
@@ -218,7 +235,7 @@ def _revoke(device: SecurityDevice, *, reason: str, by: Caller, now: datetime) -
     live.update(state=GrantState.ENDED, confirmed=False, ended_at=now)
     # Whoever loses a borrowed device gets his own back: nobody is left with one factor unawares.
     DeviceGrant.objects.filter(
-        user__in=borrowers, state=GrantState.DORMANT, device__state=DeviceState.ACTIVE
+        ON_ACTIVE_DEVICE, user__in=borrowers, state=GrantState.DORMANT
     ).update(state=GrantState.ACTIVE, confirmed=True)
     enqueue(
         message(

@@ -10,7 +10,7 @@ from django.db.models.functions import Coalesce
 
 from portal.identity import differences
 from portal.models import Entity, User
-from sls.catalog import DeviceKind, Traits, traits
+from sls.catalog import DeviceKind, Element, Traits, traits
 from sls.models import ChallengeState, DeviceGrant, DeviceState, GrantState, SecurityDevice
 from sls.models.device import LIVE
 
@@ -37,6 +37,13 @@ def usable_grants(user: User) -> QuerySet[DeviceGrant]:
         .select_related("device")
         .order_by(F("last_used_at").desc(nulls_last=True), "granted_at", "pk")
     )
+
+
+def answerable_grants(user: User) -> list[DeviceGrant]:
+    """Those of the usable grants whose device answers a question on a page of the login."""
+    return [
+        grant for grant in usable_grants(user) if grant.device.traits.element is not Element.NONE
+    ]
 
 
 @dataclass
@@ -165,5 +172,8 @@ def known_serials(serials: Collection[str]) -> set[str]:
 
 def active_users(usernames: Collection[str]) -> dict[str, User]:
     """The active users with one of these names, by name, with their entities."""
-    found = User.objects.filter(username__in=usernames, is_active=True)
-    return {user.username: user for user in found.select_related("entity")}
+    found = User.objects.filter(username__in=usernames, is_active=True).order_by("pk")
+    locked = found.select_for_update(
+        of=("self",), no_key=True
+    )  # a share may be deciding about them
+    return {user.username: user for user in locked.select_related("entity")}

@@ -2,11 +2,13 @@
 
 import hashlib
 import secrets
+from contextlib import suppress
 from datetime import datetime
 from typing import NamedTuple
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Exists, OuterRef
 
 from portal import audit, credentials, throttle
 from portal.caller import Caller
@@ -16,7 +18,7 @@ from portal.models.account import normalise_username
 from sls import events
 from sls.access import was_protected
 from sls.devices import challenges
-from sls.devices.queries import usable_grants
+from sls.devices.queries import answerable_grants
 from sls.models import AttemptState, DeviceGrant, GrantState, LoginAttempt, Purpose
 
 from .rules import LoginRefusal
@@ -50,18 +52,18 @@ def begin(
     if known_browser:
         limits = [(throttle.PASSWORD_IN_KNOWN_BROWSER, known_browser)]
     else:
-        limits = [(throttle.PASSWORD_OF_NAME, name), (throttle.PASSWORD_FROM_ADDRESS, by.address)]
+        limits = [
+            (throttle.PASSWORD_OF_NAME, name),
+            (throttle.PASSWORD_FROM_ADDRESS, throttle.network(by.address)),
+        ]
     try:
-        drawn = [(throttle.CHALLENGES_OF_USER, name)]
-        if throttle.spend([*limits, *drawn], now=now):
-            throttle.give_back(drawn)
+        if throttle.spend(limits, now=now):
             raise Refused(LoginRefusal.INVALID_CREDENTIALS)
         user = credentials.check(name, password, now=now, limits=(throttle.SECOND_FACTOR_OF_USER,))
         if user is None:
-            # A stranger's wrong passwords must not use up the questions the client himself may draw.
-            throttle.give_back(drawn)
             raise Refused(LoginRefusal.INVALID_CREDENTIALS)
-        return _begin(user, limits, by=by, now=now)
+        throttle.give_back(limits)
+        return _begin(user, by=by, now=now)
     except Refused as refused:
         # The history of a username shows what strangers tried; typed names that are nobody's are not kept.
         audit.record_refusal(
@@ -75,15 +77,13 @@ def begin(
 
 
 @transaction.atomic(durable=True)
-def _begin(user: User, limits: list[throttle.Pair], *, by: Caller, now: datetime) -> Begun:
-    grants = list(usable_grants(user))
+def _begin(user: User, *, by: Caller, now: datetime) -> Begun:
+    grants = answerable_grants(user)
     if grants:
-        throttle.give_back(limits)
         return _ask(user, grants, by=by, now=now)
     if was_protected(user):
         raise Refused(LoginRefusal.DEVICE_REQUIRED)
-    throttle.clear(limits[:1])
-    throttle.give_back(limits[1:])
+    throttle.clear([(throttle.PASSWORD_OF_NAME, user.username)])
     audit.record(event=events.LOGIN_COMPLETED, by=by, subject=user, at=now, device="none")
     return Begun(user, None, "")
 
@@ -91,7 +91,7 @@ def _begin(user: User, limits: list[throttle.Pair], *, by: Caller, now: datetime
 @transaction.atomic(durable=True)
 def confirm(user: User, *, by: Caller, now: datetime) -> Begun:
     """Ask a logged-in user, who has got a device since, to prove it. Raises Refused."""
-    grants = list(usable_grants(user))
+    grants = answerable_grants(user)
     if not grants:
         raise Refused(LoginRefusal.LOGIN_OVER)
     return _ask(user, grants, by=by, now=now)
@@ -108,10 +108,18 @@ def _ask(user: User, grants: list[DeviceGrant], *, by: Caller, now: datetime) ->
         started_at=now,
         expires_at=now + settings.LOGIN_LIFE,
     )
-    _challenge(attempt, grants[0], now=now)
+    _challenge_first(attempt, grants, now=now)
     attempt.save(force_insert=True)
     audit.record(event=events.LOGIN_BEGUN, by=by, subject=user, at=now, login=str(attempt.pk))
     return Begun(user, attempt, mark, has_choice=len(grants) > 1)
+
+
+def _challenge_first(attempt: LoginAttempt, grants: list[DeviceGrant], *, now: datetime) -> None:
+    """Ask the first device that has a question left; a used-up card does not bar the others."""
+    for grant in grants[:-1]:
+        with suppress(Refused):
+            return _challenge(attempt, grant, now=now)
+    return _challenge(attempt, grants[-1], now=now)
 
 
 def _challenge(attempt: LoginAttempt, grant: DeviceGrant, *, now: datetime) -> None:
@@ -128,17 +136,15 @@ def _challenge(attempt: LoginAttempt, grant: DeviceGrant, *, now: datetime) -> N
 def choose(attempt: LoginAttempt, *, grant_id: int, by: Caller, now: datetime) -> None:
     """Ask another of the user's devices, or the same one anew. Raises Refused."""
     with audit.refusals(event=events.LOGIN_CHALLENGED, by=by, subject=attempt.user, at=now):
-        if throttle.spend([(throttle.CHALLENGES_OF_USER, attempt.user.username)], now=now):
-            raise Refused(LoginRefusal.LOGIN_OVER)
         _choose(attempt, grant_id, by=by, now=now)
 
 
 @transaction.atomic(durable=True)
 def _choose(attempt: LoginAttempt, grant_id: int, *, by: Caller, now: datetime) -> None:
-    grant = usable_grants(attempt.user).filter(pk=grant_id).first()
-    if grant is None:
+    offered = {grant.pk: grant for grant in answerable_grants(attempt.user)}
+    if grant_id not in offered:
         raise Refused(LoginRefusal.LOGIN_OVER)
-    _challenge(attempt, grant, now=now)
+    _challenge(attempt, offered[grant_id], now=now)
     _claim(attempt, now=now, grant=attempt.grant, challenge=attempt.challenge)
     audit.record(
         event=events.LOGIN_CHALLENGED, by=by, subject=attempt.user, at=now, login=str(attempt.pk)
@@ -177,8 +183,8 @@ def _complete(
     grant, challenge = attempt.grant, attempt.challenge
     assert grant is not None
     assert challenge is not None
-    user = User.objects.get(pk=attempt.user_id)
-    if not user.is_active or user.get_session_auth_hash() != attempt.password_mark:
+    user = attempt.user
+    if user.get_session_auth_hash() != attempt.password_mark:
         raise Refused(LoginRefusal.LOGIN_OVER)
     challenges.answer(
         challenge,
@@ -205,8 +211,11 @@ def _complete(
 
 
 def _claim(attempt: LoginAttempt, *, now: datetime, **columns: object) -> None:
+    as_read = User.objects.filter(
+        pk=OuterRef("user"), is_active=True, password=attempt.user.password
+    )
     ours = LoginAttempt.objects.filter(
-        pk=attempt.pk, state=AttemptState.PENDING, expires_at__gt=now
+        Exists(as_read), pk=attempt.pk, state=AttemptState.PENDING, expires_at__gt=now
     )
     if not ours.update(**columns):
         raise Refused(LoginRefusal.LOGIN_OVER)

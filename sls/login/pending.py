@@ -19,10 +19,14 @@ KNOWN_SALT = "sls.login.known"
 KNOWN_USERNAMES = 5
 
 
-def stash(request: HttpRequest, begun: Begun) -> None:
-    """Remember the attempt in a new session, so that no id from before the password is good after it."""
+def stash(request: HttpRequest, begun: Begun, *, keeps_session: bool = False) -> None:
+    """
+    Remember the attempt in a new session, so that no id from before the password is good after it. Who is
+    logged in already keeps his session until he has answered.
+    """
     assert begun.attempt is not None
-    request.session.flush()
+    if not keeps_session:
+        request.session.flush()
     request.session[KEY] = {"attempt": str(begun.attempt.pk), "mark": begun.mark}
 
 

@@ -18,7 +18,7 @@ from portal.sessions import open_for
 from sls.access import PROVEN_AT
 from sls.catalog import Element
 from sls.devices.forms import ResponseForm
-from sls.devices.queries import usable_grants
+from sls.devices.queries import answerable_grants
 from sls.devices.rules import ProofRefusal
 from sls.models import DeviceGrant, LoginAttempt
 
@@ -76,10 +76,15 @@ def _to_device(attempt: LoginAttempt, *, several: bool) -> HttpResponse:
 @login_required
 @require_http_methods(["GET"])
 def confirm(request: SignedInRequest) -> HttpResponse:
-    """A logged-in user proves the device he has got since."""
+    """
+    A logged-in user proves a device once more, or one he has got since. It draws a challenge, so a page of
+    somebody else may not send him here.
+    """
+    if request.headers.get("Sec-Fetch-Site") == "cross-site":
+        return redirect("home")
     goal = pending.safe_next(request)
     begun = operations.confirm(request.user, by=caller(request), now=timezone.now())
-    pending.stash(request, begun)
+    pending.stash(request, begun, keeps_session=True)
     request.session["next"] = goal
     assert begun.attempt is not None
     return _to_device(begun.attempt, several=begun.has_choice)
@@ -90,7 +95,7 @@ def choose(request: HttpRequest) -> HttpResponse:
     attempt = pending.load(request)
     if attempt is None:
         return _over(request)
-    grants = [g for g in usable_grants(attempt.user) if g.device.traits.element in PAGES]
+    grants = answerable_grants(attempt.user)
     form = DeviceForm(request.POST or None)
     form.offer(grants)
     refusal = None
@@ -165,7 +170,7 @@ def _enter(request: HttpRequest, user: User, grant: DeviceGrant | None) -> None:
 
 
 def _over(request: HttpRequest) -> HttpResponse:
-    request.session.flush()
+    request.session.pop(pending.KEY, None)
     return _password_page(request, PasswordForm(), "", LoginRefusal.LOGIN_OVER)
 
 

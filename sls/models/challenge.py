@@ -63,6 +63,7 @@ class Challenge(models.Model):
                 condition=Q(state=ChallengeState.OPEN),
                 name="open_challenges_of_a_device",
             ),
+            models.Index(fields=["user", "issued_at"], name="challenges_of_a_user"),
         ]
 
     def __str__(self) -> str:

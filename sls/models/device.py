@@ -5,12 +5,12 @@ from typing import ClassVar
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.utils.translation import gettext_lazy as _
 from django_otp.models import Device as OtpDevice
 
 from portal.vault import SealedField
-from sls.catalog import DeviceKind, Traits, traits
+from sls.catalog import DeviceKind, Traits, shareable_kinds, traits
 
 
 class DeviceState(models.TextChoices):
@@ -21,8 +21,8 @@ class DeviceState(models.TextChoices):
 
 class SecurityDevice(models.Model):  # type: ignore[django-manager-missing]
     """
-    One physical or software thing. Its secret is one sealed record (`sls.devices.secrets` alone reads
-    it); everybody who may answer with the device has a DeviceGrant, never a copy.
+    One physical or software thing. Its secret is one sealed record, which `sls.devices` alone opens;
+    everybody who may answer with the device has a DeviceGrant, never a copy.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -65,6 +65,15 @@ class GrantState(models.TextChoices):
     DORMANT = "dormant", _("Kept in a safe place")
     ENDED = "ended", _("Ended")
 
+
+# Conditions for updates of grants. A join would become a subquery, which PostgreSQL does not evaluate again for
+# an update that has waited for another transaction.
+ON_ACTIVE_DEVICE = Exists(
+    SecurityDevice.objects.filter(pk=OuterRef("device"), state=DeviceState.ACTIVE)
+)
+ON_PHYSICAL_DEVICE = Exists(
+    SecurityDevice.objects.filter(pk=OuterRef("device"), kind__in=shareable_kinds())
+)
 
 LIVE = [GrantState.PENDING, GrantState.ACTIVE, GrantState.DORMANT]
 

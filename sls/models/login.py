@@ -14,7 +14,6 @@ from .device import DeviceGrant
 class AttemptState(models.TextChoices):
     PENDING = "pending", _("Waiting for the second factor")
     COMPLETED = "completed", _("Completed")
-    ENDED = "ended", _("Ended")
 
 
 class LoginAttempt(models.Model):

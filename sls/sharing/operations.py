@@ -20,10 +20,10 @@ from portal.models import OutboxMessage, User
 from portal.models.account import normalise_username
 from portal.outbox.enqueue import enqueue, message
 from sls import events
-from sls.catalog import shareable_kinds
 from sls.devices import challenges
 from sls.devices.queries import live_grants
-from sls.models import DeviceGrant, DeviceState, GrantState, Purpose, ShareRequest, ShareState
+from sls.models import DeviceGrant, GrantState, Purpose, ShareRequest, ShareState
+from sls.models.device import ON_ACTIVE_DEVICE, ON_PHYSICAL_DEVICE
 from sls.models.share import OPEN
 
 from . import queries, rules
@@ -38,8 +38,8 @@ def start(*, by: Caller, owner_username: str, owner_password: str, now: datetime
     wizard of the requester ends, so nothing proven there counts any more. Raises Refused.
     """
     requester = _requester(by)
-    with audit.refusals(event=events.SHARE_STARTED, by=by, subject=None, at=now):
-        name = normalise_username(owner_username)
+    name = normalise_username(owner_username)
+    try:
         if name == requester.username:
             raise Refused(ShareRefusal.SAME_USER)
         owner = _check_owner(name, owner_password, by=by, now=now)
@@ -49,6 +49,13 @@ def start(*, by: Caller, owner_username: str, owner_password: str, now: datetime
             except IntegrityError:
                 continue  # the requester has an open wizard, perhaps in another tab: the newer wins
         raise Refused(ShareRefusal.START_OVER)
+    except Refused as refused:
+        # The owner's history shows who tried; a name that is nobody's is not kept.
+        owner_named = User.objects.filter(username=name).first()
+        audit.record_refusal(
+            event=events.SHARE_STARTED, by=by, subject=owner_named, at=now, refused=refused.code
+        )
+        raise
 
 
 def _check_owner(name: str, password: str, *, by: Caller, now: datetime) -> User:
@@ -56,7 +63,7 @@ def _check_owner(name: str, password: str, *, by: Caller, now: datetime) -> User
         (throttle.OWNER_PASSWORD_OF_NAME, name),
         (throttle.OWNER_PASSWORD_BY_REQUESTER, by.username),
     ]
-    if throttle.spend([*limits, (throttle.CHALLENGES_OF_USER, by.username)], now=now):
+    if throttle.spend(limits, now=now):
         raise Refused(ShareRefusal.TOO_MANY_ATTEMPTS)
     owner = credentials.check(name, password, now=now)
     if owner is None:
@@ -159,7 +166,7 @@ def _submit(share: ShareRequest, *, by: Caller, now: datetime) -> ShareRequest:
         raise Refused(ShareRefusal.START_OVER)
     facts = queries.facts_now(share, now=now)
     if facts is None:
-        raise Refused(ShareRefusal.START_OVER)
+        return _refuse(share, [ShareRefusal.START_OVER], ShareState.PROVEN, by=by, now=now)
     if found := rules.refusals(facts):
         return _refuse(share, found, ShareState.PROVEN, by=by, now=now)
     reasons = rules.review_reasons(facts, frozenset(settings.REVIEW_RULES))
@@ -250,7 +257,7 @@ def _enforce(
         **columns,
     )
     kept = DeviceGrant.objects.filter(
-        user=share.requester, state=GrantState.ACTIVE, device__kind__in=shareable_kinds()
+        ON_PHYSICAL_DEVICE, user=share.requester, state=GrantState.ACTIVE
     )
     kept.update(state=GrantState.DORMANT, confirmed=False)
     _grant(share, GrantState.ACTIVE, now=now)
@@ -348,10 +355,10 @@ def _end(
     was_in_force = was == ShareState.ENFORCED
     if was_in_force:
         DeviceGrant.objects.filter(
-            user=share.requester, state=GrantState.DORMANT, device__state=DeviceState.ACTIVE
+            ON_ACTIVE_DEVICE, user=share.requester, state=GrantState.DORMANT
         ).update(state=GrantState.ACTIVE, confirmed=True)
         has_way_in = DeviceGrant.objects.filter(
-            user=share.requester, state=GrantState.ACTIVE, device__state=DeviceState.ACTIVE
+            ON_ACTIVE_DEVICE, user=share.requester, state=GrantState.ACTIVE
         ).exists()
         if not has_way_in and not by_link:
             raise Refused(ShareRefusal.WOULD_STRAND)

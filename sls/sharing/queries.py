@@ -114,7 +114,7 @@ def facts_now(share: ShareRequest, *, now: datetime) -> Facts | None:
     when the proof no longer stands: a party is locked or deactivated, or the owner's password was changed.
     """
     pair = (
-        User.objects.select_for_update(of=("self",))
+        User.objects.select_for_update(of=("self",), no_key=True)
         .select_related("entity")
         .annotate(
             is_locked=credentials.locked(now=now),

@@ -56,8 +56,9 @@ def owner(request: SignedInRequest) -> HttpResponse:
 
 @sensitive_post_parameters("response")
 @require_http_methods(["GET", "POST"])
-@proven_or_new
+@login_required
 @pending.step(ShareState.DRAFT)
+@proven_or_new
 def respond(request: SignedInRequest, share: ShareRequest) -> HttpResponse:
     """Step 7: the security element, and the response that the owner's device gives for it."""
     element = share.device.traits.element
@@ -93,8 +94,9 @@ def respond(request: SignedInRequest, share: ShareRequest) -> HttpResponse:
 
 
 @require_http_methods(["GET", "POST"])
-@proven_or_new
+@login_required
 @pending.step(ShareState.PROVEN)
+@proven_or_new
 def review(request: SignedInRequest, share: ShareRequest) -> HttpResponse:
     """Step 8: what will happen, and Continue."""
     if request.method == "POST":

@@ -3,8 +3,10 @@
 from django import template
 from django.template.context import Context
 
+from sls.access import has_active_device
 from sls.catalog import DeviceKind
 from sls.enrolment.forms import EnrolmentForm
+from sls.models import DeviceGrant, GrantState
 from sls.sharing import queries
 from sls.sharing.queries import Candidate
 
@@ -21,6 +23,18 @@ def share_candidate(context: Context, own_level: int) -> Candidate | None:
     """ "Can I share?": the device that would be the one, among the same person's usernames."""
     user = context["request"].user
     return queries.candidate(user, own_level) if user.is_verified() else None
+
+
+@register.simple_tag(takes_context=True)
+def has_device(context: Context) -> bool:
+    return has_active_device(context["request"].user)
+
+
+@register.simple_tag(takes_context=True)
+def pending_shares(context: Context) -> list[DeviceGrant]:
+    """The user's grants that wait for approval."""
+    waiting = DeviceGrant.objects.filter(user=context["request"].user, state=GrantState.PENDING)
+    return list(waiting.select_related("device"))
 
 
 @register.filter

@@ -188,7 +188,6 @@ def test_reload_back_and_double_submit_have_no_second_effect(visit: Visit, porta
     assert portal.broken_invariants() == []
 
 
-@pytest.mark.xfail(strict=True, reason="Back asks for the new device and ends the session")
 def test_back_from_the_status_leads_to_the_status(visit: Visit):
     visitor = visit()
     visitor.log_in("requester")

@@ -10,7 +10,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from portal.models import AuditEvent, User
+from portal.models import AuditEvent, OutboxMessage, User
 from sls import codecard, oath
 from sls.catalog import DSC_PLUS_SUITE
 from sls.devices import challenges, operations
@@ -304,8 +304,9 @@ def test_an_import_takes_devices_into_stock_and_hands_over_those_with_a_username
     for device, pin in ((first, "0042"), (second, "1234")):
         expected = oath.ocra(DSC_PLUS_SUITE, bytes.fromhex(KEY), "123456", pin=pin)
         assert challenges.expected_response(device, "123456") == expected
-    assert AuditEvent.objects.count() == before + 1
-    written = AuditEvent.objects.last()
+    handed_over, written = AuditEvent.objects.filter(number__gt=before)
+    assert (handed_over.event, handed_over.subject) == ("sls.grant.started", "robin.new")
+    assert OutboxMessage.objects.get(event="device_handed_over").user == person("no_device")
     assert (written.event, written.actor) == ("sls.device.provisioned", "edda.root")
     assert written.facts == {
         "serials": ["•••0001", "•••0002", "•••0003"],

@@ -201,7 +201,8 @@ def prepare(say: Callable[[str], object]) -> None:
 
 def _answers(url: str) -> bool:
     try:
-        with urllib.request.urlopen(url, timeout=2) as response:
+        probe = urllib.request.Request(url, headers={"Host": settings.ALLOWED_HOSTS[0]})
+        with urllib.request.urlopen(probe, timeout=2) as response:
             return bool(response.status == 200)
     except OSError:
         return False

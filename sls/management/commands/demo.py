@@ -27,6 +27,10 @@ class Command(BaseCommand):
         if options["only_json"]:
             self.stdout.write(text)
             return
+        if not settings.DEMO_MODE and not settings.IS_LOCAL:
+            raise CommandError(
+                "The demo's cast, whose passwords everybody knows, stays off the net."
+            )
         if not settings.DEMO_MODE and not operations.is_only_audience():
             raise CommandError("This database has real users: the demo's cast is kept out of it.")
         operations.recreate(now=timezone.now())

@@ -278,12 +278,16 @@ def test_a_defect_of_a_channel_does_not_stop_the_sweep(on_stage, gateway, monkey
     assert [now_of(row).state for row in rows] == [MessageState.QUEUED] * 2
 
 
-def test_a_message_that_does_not_open_is_set_aside(on_stage, gateway):
+def test_a_message_that_does_not_open_waits_for_a_worker_with_its_key(on_stage, gateway):
     row, other = queued(), queued(fact="another")
+    right = row.context
     OutboxMessage.objects.filter(pk=row.pk).update(context=other.context)
     assert not delivery.deliver(row.pk, now=NOW)
-    assert (now_of(row).state, now_of(row).last_error) == (MessageState.FAILED, "VaultError")
+    assert (now_of(row).state, now_of(row).last_error) == (MessageState.QUEUED, "VaultError")
     assert not gateway.sent
+    OutboxMessage.objects.filter(pk=row.pk).update(context=right)
+    assert delivery.deliver(row.pk, now=now_of(row).next_try_at)
+    assert len(gateway.sent) == 1
 
 
 def test_a_message_over_an_unknown_channel_is_set_aside(on_stage):

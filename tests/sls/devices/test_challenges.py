@@ -314,6 +314,7 @@ def cells_asked(times):
 
 def test_each_cell_once_asks_no_cell_twice_and_ends_after_112_answers(settings):
     settings.CODE_CARD_MODE = "each_cell_once"
+    settings.LIMITS = {"challenges_of_user": "1000"}
     assert len(set(cells_asked(112))) == codecard.CELL_COUNT
     with pytest.raises(Refused) as refused:
         issue(CARD)
