@@ -27,7 +27,7 @@ check: .venv/.dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy .
 	$(BIN)/lint-imports
-	$(BIN)/djlint --check --lint --quiet templates
+	$(BIN)/djlint --lint --quiet templates
 	$(BIN)/python manage.py makemigrations --check --dry-run
 	$(BIN)/python -m tests.house.deploy_check
 	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered --cov-fail-under=90
