@@ -1,5 +1,6 @@
 """The admin site: Django's own, opened only by a proven device that is strong enough for staff."""
 
+from collections.abc import Callable
 from typing import Any, cast
 
 from django.contrib import admin
@@ -9,6 +10,10 @@ from django.shortcuts import redirect
 from django.urls import path, resolve, reverse
 from django.utils.translation import gettext_lazy as _
 from django.views.generic import RedirectView
+
+
+def _to(name: str) -> Callable[..., Any]:
+    return RedirectView.as_view(pattern_name=name)
 
 
 class PortalAdminSite(admin.AdminSite):
@@ -33,9 +38,9 @@ class PortalAdminSite(admin.AdminSite):
     def get_urls(self) -> list[Any]:
         """The portal's own pages stand in for Django's: log out, and change the password."""
         return [
-            path("logout/", self.portal_logout, name="logout"),
-            path("password_change/", RedirectView.as_view(pattern_name="settings:password")),
-            path("password_change/done/", RedirectView.as_view(pattern_name="settings:user")),
+            path("logout/", self.admin_view(self.portal_logout), name="logout"),
+            path("password_change/", self.admin_view(_to("settings:password"))),
+            path("password_change/done/", self.admin_view(_to("settings:user"))),
             *super().get_urls(),
         ]
 

@@ -20,7 +20,7 @@ from bench.stage import Stage
 from tests.counting import counting
 
 CLIENTS = 4
-USERS_OF_A_CLIENT = 15
+USERS_OF_A_CLIENT = 40  # a user may draw 40 challenges an hour
 BEST_PEER = 0.52  # what the best comparable system reached on such a machine
 MOST_SQL, MOST_WRITES = 26, 14
 

@@ -63,10 +63,12 @@ class Entity(models.Model):
         _("identification document type"), max_length=20, choices=DocumentType, blank=True
     )
     document_number_sealed = vault.SealedField(blank=True, editable=False)
-    document_number_index = models.CharField(max_length=80, blank=True, editable=False)
+    document_number_index = models.CharField(
+        max_length=80, blank=True, editable=False, db_index=True
+    )
     document_expires_on = models.DateField(_("document expires on"), null=True, blank=True)
     ssn_sealed = vault.SealedField(blank=True, editable=False)
-    ssn_index = models.CharField(max_length=80, blank=True, editable=False)
+    ssn_index = models.CharField(max_length=80, blank=True, editable=False, db_index=True)
     compliance_flag = models.BooleanField(_("compliance flag"), default=False)
 
     class Meta:

@@ -15,15 +15,22 @@ from sls.models import ChallengeState, DeviceGrant, DeviceState, GrantState, Sec
 from sls.models.device import LIVE
 
 
-def live_grants(users: Iterable[User] | QuerySet[User]) -> list[DeviceGrant]:
+def live_grants(
+    users: Iterable[User], *, sharing: SecurityDevice | None = None
+) -> list[DeviceGrant]:
     """
-    Every live grant on every device that any of `users` may answer with: theirs, and those of all who
-    share a device with them.
+    Every live grant on every device that any of `users`, or anybody who shares the device `sharing`, may
+    answer with: theirs, and those of all who share a device with them. Without the devices' secrets.
     """
-    theirs = DeviceGrant.objects.filter(user__in=users, state__in=LIVE)
+    live = DeviceGrant.objects.filter(state__in=LIVE)
+    reached = live.filter(user__in=users).values("device")
+    if sharing is not None:
+        sharers = live.filter(device=sharing).values("user")
+        reached = reached.union(live.filter(user__in=sharers).values("device"))
     return list(
-        DeviceGrant.objects.filter(device__in=theirs.values("device"), state__in=LIVE)
+        live.filter(device__in=reached)
         .select_related("device", "user")
+        .defer("device__secret", "user__password")
         .order_by("granted_at", "pk")
     )
 

@@ -134,12 +134,11 @@ def _prove(share: ShareRequest, response: str, *, by: Caller, now: datetime) -> 
         session=by.session,
         now=now,
     )
-    everybody = queries.participants(share.requester, share.owner, share.device)
     facts = queries.facts(
         requester=share.requester,
         owner=share.owner,
         device=share.device,
-        grants=live_grants(everybody),
+        grants=live_grants([share.requester, share.owner], sharing=share.device),
         now=now,
     )
     if found := rules.refusals(facts):

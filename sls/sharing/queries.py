@@ -10,7 +10,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from portal import credentials
 from portal.identity import differences
-from portal.models import User
+from portal.models import Entity, User
 from sls.catalog import is_shareable
 from sls.devices import queries as devices
 from sls.models import (
@@ -21,7 +21,6 @@ from sls.models import (
     ShareRequest,
     ShareState,
 )
-from sls.models.device import LIVE
 
 from .rules import Facts, Party
 
@@ -38,12 +37,6 @@ def lendable(grants: Sequence[DeviceGrant], owner: User) -> SecurityDevice | Non
     own = [g for g in grants if g.user_id == owner.pk and not g.is_borrowed and _is_usable(g)]
     own = [g for g in own if is_shareable(g.device.kind)]
     return max((g.device for g in own), key=lambda d: d.traits.level, default=None)
-
-
-def participants(requester: User, owner: User, device: SecurityDevice | None) -> QuerySet[User]:
-    """Requester, owner, and whoever shares the device already."""
-    sharers = DeviceGrant.objects.filter(device=device, state__in=LIVE).values("user")
-    return User.objects.filter(Q(pk__in=[requester.pk, owner.pk]) | Q(pk__in=sharers))
 
 
 def recently_refused(*, requester: User, now: datetime) -> Exists:
@@ -69,7 +62,7 @@ def facts(
 ) -> Facts:
     """
     The facts about one share, from users loaded with their entities and `grants`, the live grants of
-    all participants (`sls.devices.queries.live_grants` of `participants`).
+    all participants (`sls.devices.queries.live_grants`).
     """
     sharers = {g.user_id for g in grants if g.device_id == device.pk}
     taking_part = {requester.pk, owner.pk} | sharers
@@ -132,7 +125,7 @@ def facts_now(share: ShareRequest, *, now: datetime) -> Facts | None:
         requester=requester,
         owner=owner,
         device=share.device,
-        grants=devices.live_grants(participants(requester, owner, share.device)),
+        grants=devices.live_grants([requester, owner], sharing=share.device),
         now=now,
         was_recently_refused=owner.was_refused,
     )
@@ -177,16 +170,16 @@ def candidate(requester: User, own_level: int) -> Candidate | None:
     else nothing is read, so nothing can be told. One query, whatever the number of users.
     """
     mine = requester.entity.identification()
-    same_numbers = Q(user__entity=requester.entity_id)
+    same_numbers = Q(pk=requester.entity_id)
     if mine.date_of_birth:
-        born = Q(user__entity__date_of_birth=mine.date_of_birth)
+        born = Q(date_of_birth=mine.date_of_birth)
         if mine.document_number:
-            same_numbers |= born & Q(user__entity__document_number_index=mine.document_number)
+            same_numbers |= born & Q(document_number_index=mine.document_number)
         if mine.social_security_number:
-            same_numbers |= born & Q(user__entity__ssn_index=mine.social_security_number)
+            same_numbers |= born & Q(ssn_index=mine.social_security_number)
     grants = (
         DeviceGrant.objects.filter(
-            same_numbers,
+            user__entity__in=Entity.objects.filter(same_numbers),
             state=GrantState.ACTIVE,
             share__isnull=True,
             device__state=DeviceState.ACTIVE,

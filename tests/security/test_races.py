@@ -226,7 +226,8 @@ def test_a_response_serves_only_the_requester_it_was_asked_for(portal: Portal, o
 
         no_server_error(pages)
         proven = portal.sql("SELECT requester_id FROM sls_sharerequest WHERE proven_at IS NOT NULL")
-        assert proven == [(portal.id_of("no_device"),)]
+        # Nobody at all, when the wrong ones used up the owner's tries before the right one came.
+        assert proven in ([], [(portal.id_of("no_device"),)])
     portal.reset()
 
 

@@ -143,7 +143,7 @@ def test_the_headers_stand_on_every_kind_of_answer(monkeypatch, settings):
         405: client.get("/logout/"),
         400: client.get("/login/", headers={"host": "evil.example"}),
     }
-    monkeypatch.setattr(views, "connection", None)
+    monkeypatch.setattr(views, "is_ready", None)
     clear_url_caches()
     pages[500] = client.get("/health/ready/")
     for status, page in pages.items():
