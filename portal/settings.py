@@ -267,6 +267,15 @@ STORAGES = {
     "staticfiles": {"BACKEND": "servestatic.storage.CompressedManifestStaticFilesStorage"},
 }
 
+# --- Cache: rendered fragments only, keyed by all they show; never a counter or a mark (R3) --------------
+
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+        "OPTIONS": {"MAX_ENTRIES": 5000},
+    }
+}
+
 # --- Redis and Celery: docs/adr/0004-celery.md --------------------------------------------------------
 
 VALKEY_SOCKET = VAR_DIR / "valkey.sock"

@@ -62,6 +62,14 @@ class DeviceRow:
     actions: list[dict[str, str]] = field(default_factory=list)
 
     @property
+    def fingerprint(self) -> str:
+        """Equal for rows that look alike: the key under which a rendered card is kept."""
+        mine = self.grant
+        others = [(o.user.username, o.state, o.share_id) for o in self.others]
+        looks = (mine.pk, mine.state, mine.device.state, mine.granted_at, mine.last_used_at, others)
+        return repr(looks)
+
+    @property
     def kind(self) -> str:
         return self.grant.device.kind
 

@@ -105,3 +105,17 @@ def test_the_history_shows_failed_logins_and_pages_by_number(log_in: LogIn):
     for odd in ("x", "-1", "9" * 40, ""):
         assert client.get(f"/settings/user/history/?before={odd}").status_code == 200
     assert password("owner") not in html
+
+
+def test_kept_fragments_of_the_device_list_follow_language_and_state(log_in: LogIn):
+    """Rendered cards are kept in memory, keyed by all they show."""
+    page, client = "/settings/user/secure-login/", log_in("owner")
+    english = client.get(page).content.decode()
+    client.cookies["django_language"] = "zh-hans"
+    chinese = client.get(page).content.decode()
+    assert "What must be true" in english
+    assert "What must be true" not in chinese
+    assert "Active" not in chinese
+    client.cookies["django_language"] = "en"
+    finish()
+    assert PLAYS["requester"].username in client.get(page).content.decode()
