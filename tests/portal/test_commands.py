@@ -1,6 +1,7 @@
 """verify_audit and rotate_secrets: abuse-cases.md F 131, H 160."""
 
 import io
+import socket
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -141,3 +142,10 @@ def test_rotation_works_in_batches(secrets, monkeypatch):
     monkeypatch.setattr("portal.management.commands.rotate_secrets.BATCH", 2)
     run("rotate_secrets")
     assert all(token.startswith("1.n2.") for token in tokens())
+
+
+def test_serve_refuses_an_address_that_another_program_has():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        bind = f"127.0.0.1:{taken.getsockname()[1]}"
+        with pytest.raises(CommandError, match="taken"):
+            call_command("serve", bind=bind)

@@ -5,6 +5,7 @@ import io
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -81,6 +82,8 @@ class Command(BaseCommand):
             raise CommandError("--bind takes ADDRESS:PORT, for example 127.0.0.1:8000")
         if settings.DEMO_MODE and host.strip("[]") not in LOOPBACK:
             raise CommandError("Demo mode serves this machine only: bind to 127.0.0.1.")
+        if not _is_free(host.strip("[]"), int(port)):
+            raise CommandError(f"{options['bind']} is taken: choose another address with --bind.")
         self.logs = settings.VAR_DIR / "log"
         self.logs.mkdir(parents=True, exist_ok=True)
         self.environment = os.environ | {"DJANGO_SETTINGS_MODULE": "portal.settings"}
@@ -197,6 +200,16 @@ def prepare(say: Callable[[str], object]) -> None:
         if not User.objects.exists():
             call_command("demo")
             say("The demo's cast is on stage.")
+
+
+def _is_free(host: str, port: int) -> bool:
+    """Asked first: whoever has the address would answer our probe, and we would call him ready."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        socket.create_server((host, port), family=family).close()
+    except OSError:
+        return False
+    return True
 
 
 def _answers(url: str) -> bool:
