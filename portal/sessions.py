@@ -5,9 +5,12 @@ from typing import Any
 
 from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.backends.db import SessionStore as DatabaseStore
+from django.db.models import CharField, DateTimeField, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.crypto import get_random_string
+
+from portal.compiled import compiled
 
 KEY_LENGTH = 40  # letters and digits: 238 bits
 STARTED, SEEN, ADDRESS, BROWSER = "started_at", "seen_at", "address", "browser"
@@ -26,6 +29,13 @@ class SessionStore(DatabaseStore):
         )  # models are not loaded when settings name this module
 
         return BrowserSession
+
+    def load(self) -> dict[str, Any]:
+        found = _session_data.first(key=self.session_key, now=timezone.now())
+        if found is None:
+            self._session_key = None
+            return {}
+        return self.decode(found[0])
 
     def create_model_instance(self, data: dict[str, Any]) -> Any:
         from portal.models.session import handle_of
@@ -56,6 +66,12 @@ class SessionStore(DatabaseStore):
         key = session_key or self.session_key
         if key is not None:
             self.model.objects.filter(session_key=key).delete()
+
+
+@compiled(key=CharField(), now=DateTimeField())
+def _session_data(key: Any, now: Any) -> QuerySet[Any, tuple[str]]:
+    rows = SessionStore.get_model_class().objects.filter(session_key=key, expire_date__gt=now)
+    return rows.values_list("session_data")
 
 
 def open_for(request: HttpRequest, *, address: str, browser: str) -> None:

@@ -138,8 +138,16 @@ TEMPLATES: list[dict[str, Any]] = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
         "DIRS": [BASE_DIR / "templates"],
-        "APP_DIRS": True,
         "OPTIONS": {
+            "loaders": [
+                (
+                    "portal.folding.Loader",
+                    [
+                        "django.template.loaders.filesystem.Loader",
+                        "django.template.loaders.app_directories.Loader",
+                    ],
+                )
+            ],
             "context_processors": [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
@@ -163,19 +171,20 @@ DATABASES: dict[str, dict[str, Any]] = {
     )
 }
 DATABASE = DATABASES["default"]
-if not DATABASE.get("ENGINE"):
-    raise ImproperlyConfigured("DATABASE_URL names no database that is known here.")
-if DATABASE["ENGINE"] == "django.db.backends.sqlite3":
+if DATABASE.get("ENGINE") == "django.db.backends.sqlite3":
     DATABASE["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
         "timeout": 20,
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
     }
-else:
+elif DATABASE.get("ENGINE") == "django.db.backends.postgresql":
+    DATABASE["ENGINE"] = "portal.postgresql"
     DATABASE["OPTIONS"] = {
         **DATABASE.get("OPTIONS", {}),
         "options": "-c lock_timeout=5000 -c statement_timeout=15000",
     }
+else:
+    raise ImproperlyConfigured("DATABASE_URL must begin with postgres:// or sqlite://.")
 DATABASE["CONN_MAX_AGE"] = None  # threads of a2wsgi live long and keep their connection
 DATABASE["CONN_HEALTH_CHECKS"] = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

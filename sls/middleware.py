@@ -4,13 +4,21 @@ from typing import Any, cast
 
 from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.auth.models import AnonymousUser
+from django.db.models import BigIntegerField, QuerySet
 from django.http import HttpRequest
 from django.utils.crypto import constant_time_compare
 from django.utils.functional import SimpleLazyObject
 from django_otp import DEVICE_ID_SESSION_KEY
 from django_otp.middleware import OTPMiddleware
 
+from portal.compiled import compiled
 from sls.models import DeviceGrant, GrantState
+
+
+@compiled(pk=BigIntegerField())
+def _grant_and_user(pk: Any) -> QuerySet[DeviceGrant]:
+    active = DeviceGrant.objects.filter(pk=pk, user__is_active=True)
+    return active.select_related("user__entity", "device").defer("device__secret")
 
 
 class VerifiedUser(OTPMiddleware):
@@ -34,11 +42,7 @@ class VerifiedUser(OTPMiddleware):
         label, _, grant_id = persistent_id.rpartition("/")
         if label != DeviceGrant.model_label() or not grant_id.isdigit():
             return None
-        grant = (
-            DeviceGrant.objects.select_related("user__entity")
-            .filter(pk=grant_id, user__is_active=True)
-            .first()
-        )
+        grant = _grant_and_user.first(pk=grant_id)
         if grant is None or str(grant.user_id) != request.session.get(SESSION_KEY):
             return None
         user = grant.user

@@ -19,6 +19,11 @@ class DeviceState(models.TextChoices):
     REVOKED = "revoked", _("Revoked")
 
 
+def masked(serial: str) -> str:
+    """What pages, messages and the audit trail show of a serial number."""
+    return f"•••{serial[-4:]}"
+
+
 class SecurityDevice(models.Model):  # type: ignore[django-manager-missing]
     """
     One physical or software thing. Its secret is one sealed record, which `sls.devices` alone opens;
@@ -56,7 +61,7 @@ class SecurityDevice(models.Model):  # type: ignore[django-manager-missing]
 
     @property
     def serial_masked(self) -> str:
-        return f"•••{self.serial[-4:]}"
+        return masked(self.serial)
 
 
 class GrantState(models.TextChoices):

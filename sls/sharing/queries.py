@@ -4,11 +4,22 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.conf import settings
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import (
+    BigIntegerField,
+    CharField,
+    DateField,
+    Exists,
+    OuterRef,
+    Q,
+    QuerySet,
+    UUIDField,
+)
 
 from portal import credentials
+from portal.compiled import compiled
 from portal.identity import differences
 from portal.models import Entity, User
 from sls.catalog import is_shareable
@@ -164,29 +175,45 @@ class Candidate:
     device: SecurityDevice
 
 
+@compiled(
+    user=BigIntegerField(),
+    entity=UUIDField(),
+    born=DateField(),
+    document=CharField(),
+    ssn=CharField(),
+)
+def _grants_of_namesakes(
+    user: Any, entity: Any, born: Any, document: Any, ssn: Any
+) -> QuerySet[DeviceGrant]:
+    """Active grants on own devices, of other users of this entity or of one with the same numbers."""
+    same_number = Q(document_number_index=document) | Q(ssn_index=ssn)
+    namesakes = Entity.objects.filter(Q(pk=entity) | Q(date_of_birth=born) & same_number)
+    return (
+        DeviceGrant.objects.filter(
+            user__entity__in=namesakes,
+            state=GrantState.ACTIVE,
+            share__isnull=True,
+            device__state=DeviceState.ACTIVE,
+        )
+        .exclude(user=user)
+        .select_related("device", "user__entity")
+        .defer("device__secret", "user__password")
+        .order_by("pk")
+    )
+
+
 def candidate(requester: User, own_level: int) -> Candidate | None:
     """
     "Can I share?", answered before any password, about usernames of the same person only; about anybody
     else nothing is read, so nothing can be told. One query, whatever the number of users.
     """
     mine = requester.entity.identification()
-    same_numbers = Q(pk=requester.entity_id)
-    if mine.date_of_birth:
-        born = Q(date_of_birth=mine.date_of_birth)
-        if mine.document_number:
-            same_numbers |= born & Q(document_number_index=mine.document_number)
-        if mine.social_security_number:
-            same_numbers |= born & Q(ssn_index=mine.social_security_number)
-    grants = (
-        DeviceGrant.objects.filter(
-            user__entity__in=Entity.objects.filter(same_numbers),
-            state=GrantState.ACTIVE,
-            share__isnull=True,
-            device__state=DeviceState.ACTIVE,
-        )
-        .exclude(user=requester)
-        .select_related("device", "user__entity")
-        .order_by("pk")
+    grants = _grants_of_namesakes(
+        user=requester.pk,
+        entity=requester.entity_id,
+        born=mine.date_of_birth,
+        document=mine.document_number or None,  # what is missing equals nothing, as NULL does
+        ssn=mine.social_security_number or None,
     )
     holders_of_temporary = {g.user_id for g in grants if g.device.traits.is_temporary}
     lenders = [

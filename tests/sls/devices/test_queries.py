@@ -24,7 +24,7 @@ def another_device(plays, serial, state="active"):
 
 
 def serials(rows):
-    return [row.grant.device.serial for row in rows]
+    return [row.mine.serial for row in rows]
 
 
 def test_the_device_list_takes_one_query_whatever_the_number_of_devices_and_shares(
@@ -54,7 +54,7 @@ def test_an_owner_sees_with_whom_he_shares_and_a_borrower_whose_device_it_is():
     (row,) = device_list(person("owner"))
     assert (row.owner_name, row.shared_with) == ("", ["robin.calder"])
     borrowed = device_list(person("requester"))[0]
-    assert (borrowed.owner_name, borrowed.grant.device.serial) == ("robin.savings", DSC)
+    assert (borrowed.owner_name, borrowed.mine.serial) == ("robin.savings", DSC)
     assert borrowed.shared_with == ["robin.savings"]
 
 

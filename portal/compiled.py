@@ -1,0 +1,117 @@
+"""
+Queries compiled once.
+
+Django turns a queryset into SQL at every use, which takes longer than the database needs to answer it. For
+the few reads that every page makes, this keeps the SQL and fills in the values:
+
+    @compiled(user=models.BigIntegerField(), now=models.DateTimeField())
+    def _open_sessions(user, now):
+        return Session.objects.filter(user=user, expire_date__gt=now)
+
+    rows = _open_sessions(user=7, now=now)    # a list: models, or tuples of a `values_list`
+
+The function is called once, with placeholders for values; it must not decide anything by them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from functools import cached_property
+from typing import Any
+
+from django.db import connection, models
+from django.db.models.expressions import Expression
+from django.db.models.query import ModelIterable, get_related_populators
+
+
+class Param(Expression):
+    """The place of a value in a compiled query."""
+
+    def __init__(self, name: str, output_field: models.Field[Any, Any]) -> None:
+        super().__init__(output_field=output_field)
+        self.name = name
+
+    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, list[Any]]:  # type: ignore[override]
+        return "%s", [self]
+
+
+class Compiled:
+    """What `@compiled` makes of a function: call it with the values by name."""
+
+    def __init__(
+        self,
+        build: Callable[..., models.QuerySet[Any, Any]],
+        fields: dict[str, models.Field[Any, Any]],
+    ) -> None:
+        self._build = build
+        self._fields = fields
+        self.__doc__ = build.__doc__
+
+    def __call__(self, **values: Any) -> list[Any]:
+        self._shape  # noqa: B018  # compiled before the cursor is opened
+        with connection.cursor() as cursor:
+            cursor.execute(self._shape.sql, self._shape.fill(values))
+            rows = cursor.fetchall()
+        return list(self._shape.results(rows))
+
+    def first(self, **values: Any) -> Any:
+        """The first result, or None."""
+        return next(iter(self(**values)), None)
+
+    @cached_property
+    def _shape(self) -> _Shape:
+        params = {name: Param(name, field) for name, field in self._fields.items()}
+        return _Shape(self._build(**params))
+
+
+class _Shape:
+    """The SQL of a queryset and what turns its rows into results."""
+
+    def __init__(self, queryset: models.QuerySet[Any, Any]) -> None:
+        compiler: Any = queryset.query.get_compiler(using=queryset.db)
+        self.sql, self._params = compiler.as_sql()
+        columns = [column for column, _sql, _alias in compiler.select[: compiler.col_count]]
+        self._converters = compiler.get_converters(columns)
+        self._annotations = compiler.annotation_col_map or {}
+        self._db = queryset.db
+        self._model = None
+        if queryset._iterable_class is ModelIterable:
+            fields = compiler.klass_info["select_fields"]
+            self._model = compiler.klass_info["model"]
+            self._own = slice(fields[0], fields[-1] + 1)
+            self._names = [column.target.attname for column in columns[self._own]]
+            populators: Any = get_related_populators
+            self._related = populators(compiler.klass_info, compiler.select, queryset.db)
+
+    def fill(self, values: dict[str, Any]) -> list[Any]:
+        return [
+            p.output_field.get_db_prep_value(values[p.name], connection)
+            if isinstance(p, Param)
+            else p
+            for p in self._params
+        ]
+
+    def results(self, rows: Iterable[tuple[Any, ...]]) -> Iterator[Any]:
+        converted = map(self._convert, rows) if self._converters else rows
+        return map(self._instance, converted) if self._model else iter(converted)
+
+    def _convert(self, row: tuple[Any, ...]) -> tuple[Any, ...]:
+        cells = list(row)
+        for position, (converters, column) in self._converters.items():
+            for converter in converters:
+                cells[position] = converter(cells[position], column, connection)
+        return tuple(cells)
+
+    def _instance(self, row: tuple[Any, ...]) -> models.Model:
+        assert self._model is not None
+        found: models.Model = self._model.from_db(self._db, self._names, row[self._own])
+        for populator in self._related:
+            populator.populate(row, found)
+        for name, position in self._annotations.items():
+            setattr(found, name, row[position])
+        return found
+
+
+def compiled(**fields: models.Field[Any, Any]) -> Callable[[Callable[..., Any]], Compiled]:
+    """Compile the decorated function's queryset once; `fields` are the types of its values."""
+    return lambda build: Compiled(build, fields)
