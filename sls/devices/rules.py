@@ -15,21 +15,21 @@ class ProofRefusal(Reason):
         _("The response does not match"),
         _("The response is not the one this device gives for what is shown."),
         _("Check what is shown and what the device displays, then enter the response again."),
-        "kb2481#invalid_response",
+        "share-messages#invalid_response",
     )
     CHALLENGE_EXPIRED = (
         "challenge_expired",
         _("The time to answer is over"),
         _("What was shown to your device is no longer valid, or has been answered already."),
         _("Start again to get a new one."),
-        "kb2481#challenge_expired",
+        "share-messages#challenge_expired",
     )
     TOO_MANY_ATTEMPTS = (
         "too_many_attempts",
         _("Too many attempts"),
         _("There were too many attempts that did not succeed."),
         _("Wait 24 hours after the last one, or contact Client Services."),
-        "kb2481#too_many_attempts",
+        "share-messages#too_many_attempts",
     )
     CARD_USED_UP = (
         "card_used_up",
