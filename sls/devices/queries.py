@@ -7,30 +7,31 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from django.db.models import BigIntegerField, Count, F, OuterRef, QuerySet, Subquery
+from django.db.models import BigIntegerField, Count, DateTimeField, F, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
 from portal.compiled import compiled
 from portal.identity import differences
 from portal.models import Entity, User
-from sls.catalog import DeviceKind, Element, Traits, traits
+from sls.catalog import DeviceKind, Traits, traits
 from sls.models import ChallengeState, DeviceGrant, DeviceState, GrantState, SecurityDevice
-from sls.models.device import LIVE, masked
+from sls.models.device import LIVE, masked, unexpired
 
 
 def live_grants(
-    users: Iterable[User], *, sharing: SecurityDevice | None = None
+    users: Iterable[User], *, now: datetime, sharing: SecurityDevice | None = None
 ) -> list[DeviceGrant]:
     """
     Every live grant on every device that any of `users`, or anybody who shares the device `sharing`, may
-    answer with: theirs, and those of all who share a device with them. Without the devices' secrets.
+    answer with: theirs, and those of all who share a device with them. Without the devices' secrets. What
+    has expired is left out, tidied up already or not.
     """
-    reached = _live().filter(user__in=users).values("device")
+    reached = _live(now).filter(user__in=users).values("device")
     if sharing is not None:
-        sharers = _live().filter(device=sharing).values("user")
-        reached = reached.union(_live().filter(user__in=sharers).values("device"))
+        sharers = _live(now).filter(device=sharing).values("user")
+        reached = reached.union(_live(now).filter(user__in=sharers).values("device"))
     return list(
-        _live()
+        _live(now)
         .filter(device__in=reached)
         .select_related("device", "user")
         .defer("device__secret", "user__password")
@@ -38,26 +39,24 @@ def live_grants(
     )
 
 
-def _live() -> QuerySet[DeviceGrant]:
-    return DeviceGrant.objects.filter(state__in=LIVE)
+def _live(now: Any) -> QuerySet[DeviceGrant]:
+    return DeviceGrant.objects.filter(unexpired(now), state__in=LIVE)
 
 
-def usable_grants(user: User) -> QuerySet[DeviceGrant]:
+def usable_grants(user: User, *, now: datetime) -> QuerySet[DeviceGrant]:
     """The grants `user` may answer with now, the last used first."""
     return (
         DeviceGrant.objects.filter(
-            user=user, state=GrantState.ACTIVE, device__state=DeviceState.ACTIVE
+            unexpired(now), user=user, state=GrantState.ACTIVE, device__state=DeviceState.ACTIVE
         )
         .select_related("device")
         .order_by(F("last_used_at").desc(nulls_last=True), "granted_at", "pk")
     )
 
 
-def answerable_grants(user: User) -> list[DeviceGrant]:
-    """Those of the usable grants whose device answers a question on a page of the login."""
-    return [
-        grant for grant in usable_grants(user) if grant.device.traits.element is not Element.NONE
-    ]
+def answerable_grants(user: User, *, now: datetime) -> list[DeviceGrant]:
+    """Those of the usable grants whose device answers on a page of the login: at present, all."""
+    return list(usable_grants(user, now=now))
 
 
 class Holding(NamedTuple):
@@ -74,6 +73,8 @@ class Holding(NamedTuple):
     kind: str
     serial: str
     device_state: str
+    expires_at: datetime | None
+    full_access_until: datetime | None
 
     @property
     def is_borrowed(self) -> bool:
@@ -122,6 +123,14 @@ class DeviceRow(NamedTuple):
         return self.mine.last_used_at
 
     @property
+    def expires_at(self) -> datetime | None:
+        return self.mine.expires_at
+
+    @property
+    def full_access_until(self) -> datetime | None:
+        return self.mine.full_access_until
+
+    @property
     def owner_name(self) -> str:
         """The owner's username, empty when the device is the user's own."""
         owners = [other.username for other in self.others if not other.is_borrowed]
@@ -133,10 +142,10 @@ class DeviceRow(NamedTuple):
         return [o.username for o in self.others if o.state != GrantState.PENDING]
 
 
-@compiled(user=BigIntegerField())
-def _holdings_on_devices_of(user: Any) -> QuerySet[Any, Any]:
-    reached = _live().filter(user=user).values("device")
-    grants = _live().filter(device__in=reached).order_by("granted_at", "pk")
+@compiled(user=BigIntegerField(), now=DateTimeField())
+def _holdings_on_devices_of(user: Any, now: Any) -> QuerySet[Any, Any]:
+    reached = _live(now).filter(user=user).values("device")
+    grants = _live(now).filter(device__in=reached).order_by("granted_at", "pk")
     return grants.values_list(
         "pk",
         "user",
@@ -149,13 +158,15 @@ def _holdings_on_devices_of(user: Any) -> QuerySet[Any, Any]:
         "device__kind",
         "device__serial",
         "device__state",
+        "device__expires_at",
+        "device__full_access_until",
     )
 
 
-def device_list(user: User) -> list[DeviceRow]:
+def device_list(user: User, *, now: datetime) -> list[DeviceRow]:
     """The user's devices, active ones first."""
     by_device = defaultdict(list)
-    for holding in map(Holding._make, _holdings_on_devices_of(user=user.pk)):
+    for holding in map(Holding._make, _holdings_on_devices_of(user=user.pk, now=now)):
         by_device[holding.device_id].append(holding)
     rows = []
     for holdings in by_device.values():

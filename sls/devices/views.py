@@ -7,6 +7,7 @@ from django.http import HttpResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.safestring import SafeString
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
@@ -23,13 +24,19 @@ from .queries import DeviceRow, device_list
 @require_GET
 @proven_or_new
 def secure_login(request: SignedInRequest) -> HttpResponse:
-    rows = device_list(request.user)
+    rows = device_list(request.user, now=timezone.now())
     pending = [row for row in rows if row.mine.state == GrantState.PENDING]
     context: dict[str, Any] = {"pending": pending, "pending_items": len(pending)}
     if not any(row.mine.state == GrantState.ACTIVE for row in rows):
         return render(request, "sls/enrolment/menu.html", context)
     language = get_language() or ""
     context["cards"] = [_card(number, row, language) for number, row in enumerate(rows, 1)]
+    context["links"] = [
+        {
+            "label": _("Request Online (Temporary) Security Code Card"),
+            "url": reverse("enrol_card"),
+        }
+    ]
     context["prerequisites_met"] = _prerequisites(rows)
     context["own_level"] = max(
         row.traits.level for row in rows if row.mine.state != GrantState.PENDING
