@@ -16,7 +16,7 @@ The function is called once, with placeholders for values; it must not decide an
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 from django.db import connection, models
@@ -49,7 +49,7 @@ class Compiled:
 
     def __call__(self, **values: Any) -> list[Any]:
         self._shape  # noqa: B018  # compiled before the cursor is opened
-        with connection.cursor() as cursor:
+        with _cursor() as cursor:
             cursor.execute(self._shape.sql, self._shape.fill(values))
             rows = cursor.fetchall()
         return list(self._shape.results(rows))
@@ -110,6 +110,33 @@ class _Shape:
         for name, position in self._annotations.items():
             setattr(found, name, row[position])
         return found
+
+
+def _cursor() -> Any:
+    """One that prepares its statements, where the database has such (portal.postgresql)."""
+    return getattr(connection, "prepared_cursor", connection.cursor)()
+
+
+def insert(row: models.Model) -> None:
+    """Save a new row, whose primary key is known, with the SQL kept for its model."""
+    statement, fields = _insert_statement(type(row))
+    values = [field.get_db_prep_save(field.pre_save(row, True), connection) for field in fields]
+    with _cursor() as cursor:
+        cursor.execute(statement, values)
+    row._state.adding = False
+    row._state.db = connection.alias
+
+
+@cache
+def _insert_statement(
+    model: type[models.Model],
+) -> tuple[str, list[models.Field[Any, Any]]]:
+    quote = connection.ops.quote_name
+    fields: Any = list(model._meta.local_concrete_fields)
+    columns = ", ".join(quote(field.column) for field in fields)
+    places = ", ".join(["%s"] * len(fields))
+    table = quote(model._meta.db_table)
+    return f"INSERT INTO {table} ({columns}) VALUES ({places})", fields  # noqa: S608
 
 
 def compiled(**fields: models.Field[Any, Any]) -> Callable[[Callable[..., Any]], Compiled]:

@@ -192,6 +192,7 @@ elif DATABASE.get("ENGINE") == "django.db.backends.postgresql":
     DATABASE["OPTIONS"] = {
         **DATABASE.get("OPTIONS", {}),
         "options": "-c lock_timeout=5000 -c statement_timeout=15000",
+        "prepare_threshold": 2 if env.bool("PREPARED_STATEMENTS", True) else None,
     }
 else:
     raise ImproperlyConfigured("DATABASE_URL must begin with postgres:// or sqlite://.")

@@ -11,12 +11,25 @@ import json
 import secrets
 from collections.abc import Iterable
 from datetime import datetime
+from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError
-from django.db.models import Count, Exists, OuterRef, Q
+from django.db.models import (
+    BigIntegerField,
+    BooleanField,
+    CharField,
+    DateTimeField,
+    Exists,
+    ExpressionWrapper,
+    OuterRef,
+    Q,
+    QuerySet,
+    UUIDField,
+)
 
 from portal import throttle, vault
+from portal.compiled import compiled, insert
 from portal.errors import Refused
 from portal.models import User
 from portal.throttle import Limit
@@ -43,7 +56,7 @@ def issue(
     )
     # Nothing is shown for a Temporary Code, so nothing of it grows stale before the login does.
     life = settings.LOGIN_LIFE if element is Element.CODE else settings.CHALLENGE_LIFE
-    return Challenge.objects.create(
+    challenge = Challenge(
         user=user,
         device=device,
         purpose=purpose,
@@ -53,27 +66,26 @@ def issue(
         issued_at=now,
         expires_at=now + life,
     )
+    insert(challenge)
+    return challenge
 
 
 def _draw_question(user: User, device: SecurityDevice, purpose: Purpose, *, now: datetime) -> str:
-    asked = Challenge.objects.filter(device=device)
-    answered = asked.filter(state=ChallengeState.ANSWERED)
-    recent = Q(user=user, issued_at__gt=now - throttle.CHALLENGES_OF_USER.window)
+    since = now - throttle.CHALLENGES_OF_USER.window
     if device.traits.element is Element.CHALLENGE_CODE:
         while True:
             digits = f"{secrets.randbelow(10**CHALLENGE_DIGITS):0{CHALLENGE_DIGITS}}"
-            met = Q(device=device, state=ChallengeState.ANSWERED, reusable=False, question=digits)
-            found = Challenge.objects.filter(met | recent).aggregate(
-                met=Count("pk", filter=met), recent=Count("pk", filter=recent)
-            )
-            _check_budget(found["recent"])
-            if not found["met"]:
+            found = _recent_or_met(user=user.pk, since=since, device=device.pk, question=digits)
+            _check_budget(sum(is_recent for is_recent, _is_met in found))
+            if not any(is_met for _is_recent, is_met in found):
                 return digits
-    _check_budget(Challenge.objects.filter(recent).count())
+    _check_budget(Challenge.objects.filter(user=user, issued_at__gt=since).count())
     if device.traits.element is Element.CODE:
         return ""
     # The same two indexes until they are answered or expire: nobody shops for a pair he has seen. But
     # never those asked of another user or for another purpose: an answer serves what it was asked for.
+    asked = Challenge.objects.filter(device=device)
+    answered = asked.filter(state=ChallengeState.ANSWERED)
     still_open = asked.filter(state=ChallengeState.OPEN, expires_at__gt=now)
     rows = list((still_open | answered).values_list("question", "state", "user", "purpose"))
     mine = (ChallengeState.OPEN, user.pk, purpose)
@@ -86,6 +98,17 @@ def _draw_question(user: User, device: SecurityDevice, purpose: Purpose, *, now:
     if pair is None:
         raise Refused(ProofRefusal.CARD_USED_UP)
     return codecard.question(pair)
+
+
+@compiled(user=BigIntegerField(), since=DateTimeField(), device=UUIDField(), question=CharField())
+def _recent_or_met(user: Any, since: Any, device: Any, question: Any) -> QuerySet[Any, Any]:
+    """The user's recent challenges, and the answered one with this question, each as two booleans."""
+    recent = Q(user=user, issued_at__gt=since)
+    met = Q(device=device, state=ChallengeState.ANSWERED, reusable=False, question=question)
+    found = Challenge.objects.filter(recent | met)
+    return found.values_list(
+        ExpressionWrapper(recent, BooleanField()), ExpressionWrapper(met, BooleanField())
+    )
 
 
 def _check_budget(drawn: int) -> None:

@@ -48,6 +48,7 @@ class ResponseForm(forms.Form):
     def __init__(self, *args: Any, element: Element, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.element = element
+        self.look = {"element": element}
         if element is Element.CHALLENGE_CODE:
             self.fields["response"].widget.attrs["inputmode"] = "numeric"
         if element is Element.CODE:

@@ -56,7 +56,12 @@ def usable_grants(user: User, *, now: datetime) -> QuerySet[DeviceGrant]:
 
 def answerable_grants(user: User, *, now: datetime) -> list[DeviceGrant]:
     """Those of the usable grants whose device answers on a page of the login: at present, all."""
-    return list(usable_grants(user, now=now))
+    return _usable(user=user.pk, now=now)
+
+
+@compiled(user=BigIntegerField(), now=DateTimeField())
+def _usable(user: Any, now: Any) -> QuerySet[DeviceGrant]:
+    return usable_grants(user, now=now)
 
 
 class Holding(NamedTuple):

@@ -1,5 +1,7 @@
 """What the login pages ask."""
 
+from typing import Any, ClassVar
+
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
@@ -8,6 +10,8 @@ from sls.models import DeviceGrant
 
 
 class PasswordForm(forms.Form):
+    look: ClassVar[dict[str, Any]] = {}
+
     username = forms.CharField(
         label=_("Username"),
         max_length=100,

@@ -12,6 +12,7 @@ from django.db.models import Exists, OuterRef
 
 from portal import audit, credentials, throttle
 from portal.caller import Caller
+from portal.compiled import insert
 from portal.errors import Refused
 from portal.models import User
 from portal.models.account import normalise_username
@@ -109,7 +110,7 @@ def _ask(user: User, grants: list[DeviceGrant], *, by: Caller, now: datetime) ->
         expires_at=now + settings.LOGIN_LIFE,
     )
     _challenge_first(attempt, grants, now=now)
-    attempt.save(force_insert=True)
+    insert(attempt)
     audit.record(event=events.LOGIN_BEGUN, by=by, subject=user, at=now, login=str(attempt.pk))
     return Begun(user, attempt, mark, has_choice=len(grants) > 1)
 

@@ -1,14 +1,17 @@
 """The half-done login of a browser: its id and mark in the session, everything else in its row."""
 
 import secrets
+from typing import Any
 
 from django.conf import settings
 from django.core import signing
+from django.db.models import DateTimeField, QuerySet, UUIDField
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 from django.utils.http import url_has_allowed_host_and_scheme
 
+from portal.compiled import compiled
 from portal.models.account import normalise_username
 from sls.models import AttemptState, LoginAttempt
 
@@ -35,14 +38,18 @@ def load(request: HttpRequest) -> LoginAttempt | None:
     kept = request.session.get(KEY)
     if kept is None:
         return None
-    attempt = (
-        LoginAttempt.objects.select_related("user__entity", "grant__device", "challenge__device")
-        .filter(pk=kept["attempt"], state=AttemptState.PENDING, expires_at__gt=timezone.now())
-        .first()
-    )
+    attempt: LoginAttempt | None = _waiting.first(pk=kept["attempt"], now=timezone.now())
     if attempt is None or not constant_time_compare(attempt.session, digest(kept["mark"])):
         return None
     return attempt
+
+
+@compiled(pk=UUIDField(), now=DateTimeField())
+def _waiting(pk: Any, now: Any) -> QuerySet[LoginAttempt]:
+    found = LoginAttempt.objects.filter(pk=pk, state=AttemptState.PENDING, expires_at__gt=now)
+    return found.select_related("user", "grant__device", "challenge__device").defer(
+        "grant__device__secret"
+    )
 
 
 def known_browser(request: HttpRequest, username: str) -> str:

@@ -4,11 +4,11 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import models
+from django.db import IntegrityError, models, transaction
 
-from portal.compiled import compiled
+from portal.compiled import compiled, insert
 from portal.models import Entity, User
-from sls.models import DeviceGrant, SecurityDevice
+from sls.models import Challenge, DeviceGrant, SecurityDevice
 from tests.conftest import NOW, person
 
 pytestmark = pytest.mark.usefixtures("on_stage")
@@ -87,3 +87,35 @@ def test_an_annotation_is_set_on_the_model():
 def test_a_value_that_is_missing_is_an_error():
     with pytest.raises(KeyError):
         grants_of(user="robin.calder")
+
+
+def a_challenge() -> Challenge:
+    return Challenge(
+        user=person("owner"),
+        device=person("owner").grants.get().device,
+        purpose="login",
+        session="s",
+        question="123456",
+        issued_at=NOW,
+        expires_at=NOW + timedelta(minutes=3),
+    )
+
+
+def test_insert_saves_what_save_would(django_assert_num_queries):
+    row, other = a_challenge(), a_challenge()
+    with django_assert_num_queries(1):
+        insert(row)
+    other.save(force_insert=True)
+    assert not row._state.adding
+    saved = [
+        Challenge.objects.filter(pk=pk).values().get() | {"id": None} for pk in (row.pk, other.pk)
+    ]
+    assert saved[0] == saved[1]
+
+
+def test_insert_keeps_the_rules_of_the_table():
+    row = a_challenge()
+    row.state = "answered"
+    with pytest.raises(IntegrityError), transaction.atomic():
+        insert(row)
+    assert row._state.adding
