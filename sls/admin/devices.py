@@ -1,4 +1,4 @@
-"""What staff see of devices and shares, and what they do with devices."""
+"""What staff see of devices, and what they do with them."""
 
 import uuid
 from typing import Any
@@ -22,8 +22,7 @@ from portal.caller import caller
 from portal.errors import Reason, Refused
 from sls.devices import operations, queries
 from sls.devices.forms import COLUMNS, ImportForm, RevokeForm
-from sls.models import DeviceGrant, DeviceState, SecurityDevice, ShareRequest
-from sls.sharing.rules import ReviewReason, ShareRefusal
+from sls.models import DeviceGrant, DeviceState, SecurityDevice
 
 IMPORT = ["sls.add_securitydevice"]
 PRINT = ["sls.view_securitydevice", "sls.print_code_card"]
@@ -183,34 +182,3 @@ class DeviceGrantAdmin(ReadOnly):
     @admin.display(description=_("borrowed"), boolean=True)
     def is_borrowed(self, grant: DeviceGrant) -> bool:
         return grant.is_borrowed
-
-
-@admin.register(ShareRequest)
-class ShareRequestAdmin(ReadOnly):
-    list_display = ("created_at", "state", "requester", "owner", "device", "why", "ended_at")
-    list_filter = ("state",)
-    list_select_related = ("requester", "owner", "device")
-    search_fields = ("=requester__username", "=owner__username")
-    search_help_text = _("A whole username")
-    fields = (
-        "state",
-        ("requester", "owner"),
-        "device",
-        "why",
-        "created_at",
-        "expires_at",
-        "proven_at",
-        "submitted_at",
-        "approved_at",
-        "enforced_at",
-        "ended_at",
-    )
-    ordering = ("-created_at", "pk")
-    show_full_result_count = False
-
-    @admin.display(description=_("reasons"))
-    def why(self, share: ShareRequest) -> str:
-        """The words of its reasons; what an older version of the rules wrote stays a bare code."""
-        words = {reason.code: str(reason.title) for reason in ShareRefusal}
-        words |= {code: str(label) for code, label in ReviewReason.choices}
-        return ", ".join(words.get(code, code) for code in share.reasons)
