@@ -125,6 +125,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "sls.middleware.VerifiedUser",
+    "sls.access.LimitedStage",
     "portal.middleware.IdleSessions",
     "django.contrib.messages.middleware.MessageMiddleware",
     "portal.middleware.Refusals",
@@ -226,6 +227,12 @@ PROOF_STAYS_FRESH = timedelta(minutes=env.int("FRESH_MINUTES", 5))
 LOGIN_LIFE = timedelta(seconds=env.int("LOGIN_SECONDS", 600))
 WIZARD_LIFE = timedelta(seconds=env.int("WIZARD_SECONDS", 900))
 RETRY_AFTER_REFUSAL = timedelta(hours=24)
+# A Temporary Code opens everything, and then only the way to an Online Security Code Card (KB69).
+TEMPORARY_CODE_FULL = timedelta(seconds=env.int("TEMPORARY_CODE_FULL_SECONDS", 2 * 86_400))
+TEMPORARY_CODE_LIMITED = timedelta(seconds=env.int("TEMPORARY_CODE_LIMITED_SECONDS", 10 * 86_400))
+CODE_REQUEST_LIFE = timedelta(seconds=env.int("CODE_REQUEST_SECONDS", 3600))
+ONLINE_CARD_LIFE = timedelta(seconds=env.int("ONLINE_CARD_SECONDS", 21 * 86_400))
+CARD_REQUEST_LIFE = timedelta(seconds=env.int("CARD_REQUEST_SECONDS", 86_400))
 UNDO_LIFE = timedelta(days=env.int("UNDO_DAYS", 7))
 CODE_CARD_MODE = env.str("CODE_CARD_MODE", "no_pair_twice")
 REVIEW_RULES = env.list(

@@ -3,7 +3,18 @@
 DEVICE_PROVISIONED = "sls.device.provisioned"
 GRANT_STARTED = "sls.grant.started"
 DEVICE_REVOKED = "sls.device.revoked"
+DEVICE_EXPIRED = "sls.device.expired"
 CARD_PRINTED = "sls.card.printed"
+
+CARD_REQUESTED = "sls.card.requested"
+CARD_SHOWN = "sls.card.shown"
+CARD_CONFIRMED = "sls.card.confirmed"
+
+CODE_REQUESTED = "sls.code.requested"
+CODE_CONFIRMED = "sls.code.confirmed"
+CODE_DECLINED = "sls.code.declined"
+CODE_REVEALED = "sls.code.revealed"
+CODE_EXPIRED = "sls.code.expired"
 
 LOGIN_BEGUN = "sls.login.begun"
 LOGIN_CHALLENGED = "sls.login.challenged"

@@ -5,6 +5,7 @@ from typing import Any, cast
 from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest
+from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 from django.utils.functional import SimpleLazyObject
 from django_otp import DEVICE_ID_SESSION_KEY
@@ -17,7 +18,7 @@ class VerifiedUser(OTPMiddleware):
     """
     Loads a verified session's user, his Entity and his grant in one query instead of two.
 
-    A grant that sleeps un-verifies the session, one that has ended ends it. Whatever else is not exactly in
+    A grant that sleeps un-verifies the session; one that has ended, or whose device has expired, ends it. Whatever else is not exactly in
     order (no grant, another user's, a deactivated user, a changed password) goes the long way through Django
     and django-otp, which end the session too.
     """
@@ -35,7 +36,8 @@ class VerifiedUser(OTPMiddleware):
         if label != DeviceGrant.model_label() or not grant_id.isdigit():
             return None
         grant = (
-            DeviceGrant.objects.select_related("user__entity")
+            DeviceGrant.objects.select_related("user__entity", "device")
+            .defer("device__secret")
             .filter(pk=grant_id, user__is_active=True)
             .first()
         )
@@ -45,7 +47,7 @@ class VerifiedUser(OTPMiddleware):
         known_hash = request.session.get(HASH_SESSION_KEY, "")
         if not constant_time_compare(known_hash, user.get_session_auth_hash()):
             return None
-        if grant.state == GrantState.ENDED:
+        if grant.state == GrantState.ENDED or grant.device.has_expired(timezone.now()):
             request.session.flush()
             user = AnonymousUser()
         self._init_user_fields(user)

@@ -20,9 +20,10 @@ from portal import throttle, vault
 from portal.errors import Refused
 from portal.models import User
 from portal.throttle import Limit
-from sls import codecard, oath
+from sls import codecard, codes, oath
 from sls.catalog import CHALLENGE_DIGITS, DeviceKind, Element
 from sls.models import Challenge, ChallengeState, DeviceState, Purpose, SecurityDevice
+from sls.models.device import unexpired
 
 from .rules import TRIES_PER_CHALLENGE, ProofRefusal, plain_response
 
@@ -36,10 +37,12 @@ def issue(
     Put a question to `device`, for `user`'s browser session and one purpose. The caller's row points to
     the newest challenge; an older one that nothing points to is dead. Raises Refused.
     """
-    reusable = (
-        device.traits.element is Element.INDEX_NUMBERS
-        and settings.CODE_CARD_MODE == codecard.CardMode.REPEAT
+    element = device.traits.element
+    reusable = element is Element.CODE or (
+        element is Element.INDEX_NUMBERS and settings.CODE_CARD_MODE == codecard.CardMode.REPEAT
     )
+    # Nothing is shown for a Temporary Code, so nothing of it grows stale before the login does.
+    life = settings.LOGIN_LIFE if element is Element.CODE else settings.CHALLENGE_LIFE
     return Challenge.objects.create(
         user=user,
         device=device,
@@ -48,7 +51,7 @@ def issue(
         question=_draw_question(user, device, purpose, now=now),
         reusable=reusable,
         issued_at=now,
-        expires_at=now + settings.CHALLENGE_LIFE,
+        expires_at=now + life,
     )
 
 
@@ -67,6 +70,8 @@ def _draw_question(user: User, device: SecurityDevice, purpose: Purpose, *, now:
             if not found["met"]:
                 return digits
     _check_budget(Challenge.objects.filter(recent).count())
+    if device.traits.element is Element.CODE:
+        return ""
     # The same two indexes until they are answered or expire: nobody shops for a pair he has seen. But
     # never those asked of another user or for another purpose: an answer serves what it was asked for.
     still_open = asked.filter(state=ChallengeState.OPEN, expires_at__gt=now)
@@ -135,7 +140,7 @@ def answer(
     )
     # No join here: PostgreSQL would make it a subquery, which a waiting loser does not evaluate again.
     active = SecurityDevice.objects.filter(pk=OuterRef("device"), state=DeviceState.ACTIVE)
-    claim = claim.filter(Exists(active))
+    claim = claim.filter(Exists(active.filter(unexpired(now, device=""))))
     try:
         claimed = claim.update(state=ChallengeState.ANSWERED, answered_at=now)
     except IntegrityError as error:  # the same question was answered through another challenge
@@ -152,7 +157,8 @@ def _limits(challenge: Challenge, users: Iterable[User]) -> list[throttle.Pair]:
 
 def _is_right(challenge: Challenge, response: str) -> bool:
     expected = expected_response(challenge.device, challenge.question)
-    typed = plain_response(response)
+    is_code = challenge.device.traits.element is Element.CODE
+    typed = codes.normalise(response) if is_code else plain_response(response)
     return hmac.compare_digest(expected.encode(), typed.encode())
 
 
@@ -170,6 +176,8 @@ def expected_response(device: SecurityDevice, question: str) -> str:
             )
         case DeviceKind.CODE_CARD | DeviceKind.ONLINE_CARD:
             return codecard.expected(secret["cells"], question)
+        case DeviceKind.TEMPORARY_CODE:
+            return str(secret["code"])
     raise ValueError(f"{device.kind} answers no questions")
 
 

@@ -1,17 +1,19 @@
 """Devices coming and going: provisioning, handing over, revoking."""
 
 import json
+import secrets
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
+from django.conf import settings
 from django.db import IntegrityError, transaction
 
 from portal import audit, vault
-from portal.caller import Caller
+from portal.caller import SYSTEM, Caller
 from portal.errors import Refused
 from portal.models import Entity, OutboxMessage, User
 from portal.outbox.enqueue import enqueue, message
-from sls import codecard, events, oath
+from sls import codecard, codes, events, oath
 from sls.catalog import DSC_PLUS_SUITE, IB_KEY_SUITE, DeviceKind
 from sls.models import (
     DeviceGrant,
@@ -26,6 +28,8 @@ from sls.models.share import OPEN
 
 from . import challenges, queries
 from .rules import StockLine, StockRefusal
+
+NOT_OVER = [DeviceState.ACTIVE, DeviceState.SUSPENDED]
 
 
 def new_dsc_plus(*, serial: str, key: bytes, pin: str, now: datetime) -> SecurityDevice:
@@ -48,9 +52,10 @@ def new_code_card(
     now: datetime,
     cells: Sequence[str] | None = None,
     kind: DeviceKind = DeviceKind.CODE_CARD,
+    expires_at: datetime | None = None,
 ) -> SecurityDevice:
     """An unsaved card with its sealed cells; new random ones unless given."""
-    device = SecurityDevice(kind=kind, serial=serial, created_at=now)
+    device = SecurityDevice(kind=kind, serial=serial, created_at=now, expires_at=expires_at)
     record = {"cells": list(cells or codecard.new_cells())}
     vault.sealed_field(device, "secret").seal_into(device, json.dumps(record))
     return device
@@ -65,8 +70,15 @@ def new_ib_key(*, serial: str, key: bytes, now: datetime) -> SecurityDevice:
 
 
 def new_temporary_code(*, serial: str, code: str, now: datetime) -> SecurityDevice:
-    """An unsaved Temporary Code."""
-    device = SecurityDevice(kind=DeviceKind.TEMPORARY_CODE, serial=serial, created_at=now)
+    """An unsaved Temporary Code, whose two stages are counted from `now`."""
+    full_until = now + settings.TEMPORARY_CODE_FULL
+    device = SecurityDevice(
+        kind=DeviceKind.TEMPORARY_CODE,
+        serial=serial,
+        created_at=now,
+        full_access_until=full_until,
+        expires_at=full_until + settings.TEMPORARY_CODE_LIMITED,
+    )
     vault.sealed_field(device, "secret").seal_into(device, json.dumps({"code": code}))
     return device
 
@@ -258,3 +270,67 @@ def _revoke(device: SecurityDevice, *, reason: str, by: Caller, now: datetime) -
         reason=reason,
     )
     return True
+
+
+def new_serial(prefix: str) -> str:
+    return f"{prefix}-{secrets.token_hex(5).upper()}"
+
+
+@transaction.atomic
+def give_temporary_code(user: User, *, now: datetime) -> tuple[DeviceGrant, str]:
+    """Draw a code for `user`, in place of any he has; the grant, and the code for the only time."""
+    retire(user, [DeviceKind.TEMPORARY_CODE], now=now)
+    code = codes.new_temporary()
+    device = new_temporary_code(serial=new_serial("TMP"), code=code, now=now)
+    device.save(force_insert=True)
+    return activate(device, user, now=now), code
+
+
+@transaction.atomic
+def activate(device: SecurityDevice, user: User, *, now: datetime) -> DeviceGrant:
+    """Make `user` the owner of a device that nobody has; the caller tells and records it."""
+    grant = _own(device, user, now=now)
+    grant.save(force_insert=True)
+    return grant
+
+
+@transaction.atomic
+def retire(user: User, kinds: Sequence[DeviceKind], *, now: datetime) -> list[DeviceGrant]:
+    """End the user's own devices of these kinds, which nobody else uses; the grants that ended."""
+    mine = DeviceGrant.objects.filter(
+        user=user, share__isnull=True, state__in=LIVE, device__kind__in=kinds
+    )
+    ended = list(mine.select_related("device"))
+    SecurityDevice.objects.filter(pk__in=[grant.device_id for grant in ended]).update(
+        state=DeviceState.REVOKED
+    )
+    DeviceGrant.objects.filter(pk__in=[grant.pk for grant in ended], state__in=LIVE).update(
+        state=GrantState.ENDED, confirmed=False, ended_at=now
+    )
+    return ended
+
+
+def close_expired(*, now: datetime) -> None:
+    """End the devices whose life is over. Every reader compares the time itself; this puts it on record."""
+    over = SecurityDevice.objects.filter(expires_at__lte=now)
+    for device in over.filter(state__in=NOT_OVER).defer("secret"):
+        _expire(device, now=now)
+
+
+@transaction.atomic(durable=True)
+def _expire(device: SecurityDevice, *, now: datetime) -> None:
+    claimed = SecurityDevice.objects.filter(pk=device.pk, state__in=NOT_OVER, expires_at__lte=now)
+    if not claimed.update(state=DeviceState.EXPIRED):
+        return
+    live = DeviceGrant.objects.filter(device=device, state__in=LIVE)
+    users = [grant.user for grant in live.select_related("user").order_by("pk")]
+    live.update(state=GrantState.ENDED, confirmed=False, ended_at=now)
+    for user in users:
+        audit.record(
+            event=events.DEVICE_EXPIRED,
+            by=SYSTEM,
+            subject=user,
+            at=now,
+            device=device.serial_masked,
+            kind=device.kind,
+        )

@@ -10,19 +10,20 @@ from django.db.models.functions import Coalesce
 
 from portal.identity import differences
 from portal.models import Entity, User
-from sls.catalog import DeviceKind, Element, Traits, traits
+from sls.catalog import DeviceKind, Traits, traits
 from sls.models import ChallengeState, DeviceGrant, DeviceState, GrantState, SecurityDevice
-from sls.models.device import LIVE
+from sls.models.device import LIVE, unexpired
 
 
 def live_grants(
-    users: Iterable[User], *, sharing: SecurityDevice | None = None
+    users: Iterable[User], *, now: datetime, sharing: SecurityDevice | None = None
 ) -> list[DeviceGrant]:
     """
     Every live grant on every device that any of `users`, or anybody who shares the device `sharing`, may
-    answer with: theirs, and those of all who share a device with them. Without the devices' secrets.
+    answer with: theirs, and those of all who share a device with them. Without the devices' secrets. What
+    has expired is left out, tidied up already or not.
     """
-    live = DeviceGrant.objects.filter(state__in=LIVE)
+    live = DeviceGrant.objects.filter(unexpired(now), state__in=LIVE)
     reached = live.filter(user__in=users).values("device")
     if sharing is not None:
         sharers = live.filter(device=sharing).values("user")
@@ -35,22 +36,20 @@ def live_grants(
     )
 
 
-def usable_grants(user: User) -> QuerySet[DeviceGrant]:
+def usable_grants(user: User, *, now: datetime) -> QuerySet[DeviceGrant]:
     """The grants `user` may answer with now, the last used first."""
     return (
         DeviceGrant.objects.filter(
-            user=user, state=GrantState.ACTIVE, device__state=DeviceState.ACTIVE
+            unexpired(now), user=user, state=GrantState.ACTIVE, device__state=DeviceState.ACTIVE
         )
         .select_related("device")
         .order_by(F("last_used_at").desc(nulls_last=True), "granted_at", "pk")
     )
 
 
-def answerable_grants(user: User) -> list[DeviceGrant]:
-    """Those of the usable grants whose device answers a question on a page of the login."""
-    return [
-        grant for grant in usable_grants(user) if grant.device.traits.element is not Element.NONE
-    ]
+def answerable_grants(user: User, *, now: datetime) -> list[DeviceGrant]:
+    """Those of the usable grants whose device answers on a page of the login: at present, all."""
+    return list(usable_grants(user, now=now))
 
 
 @dataclass
@@ -65,8 +64,10 @@ class DeviceRow:
     def fingerprint(self) -> str:
         """Equal for rows that look alike: the key under which a rendered card is kept."""
         mine = self.grant
+        device = mine.device
         others = [(o.user.username, o.state, o.share_id) for o in self.others]
-        looks = (mine.pk, mine.state, mine.device.state, mine.granted_at, mine.last_used_at, others)
+        ends = (device.expires_at, device.full_access_until)
+        looks = (mine.pk, mine.state, device.state, mine.granted_at, mine.last_used_at, ends, others)
         return repr(looks)
 
     @property
@@ -102,6 +103,14 @@ class DeviceRow:
         return self.grant.granted_at
 
     @property
+    def expires_at(self) -> datetime | None:
+        return self.grant.device.expires_at
+
+    @property
+    def full_access_until(self) -> datetime | None:
+        return self.grant.device.full_access_until
+
+    @property
     def owner_name(self) -> str:
         """The owner's username, empty when the device is the user's own."""
         owners = [other.user.username for other in self.others if not other.is_borrowed]
@@ -113,10 +122,10 @@ class DeviceRow:
         return [o.user.username for o in self.others if o.state != GrantState.PENDING]
 
 
-def device_list(user: User) -> list[DeviceRow]:
+def device_list(user: User, *, now: datetime) -> list[DeviceRow]:
     """The user's devices, active ones first."""
     by_device = defaultdict(list)
-    for grant in live_grants([user]):
+    for grant in live_grants([user], now=now):
         by_device[grant.device_id].append(grant)
     rows = []
     for grants in by_device.values():

@@ -3,6 +3,7 @@
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
@@ -17,13 +18,19 @@ from .queries import DeviceRow, device_list
 @require_GET
 @proven_or_new
 def secure_login(request: SignedInRequest) -> HttpResponse:
-    rows = device_list(request.user)
+    rows = device_list(request.user, now=timezone.now())
     for row in rows:
         row.actions = _actions(row)
     pending = [row for row in rows if row.grant.state == GrantState.PENDING]
     context = {"devices": rows, "pending": pending, "pending_items": len(pending)}
     if not any(row.grant.state == GrantState.ACTIVE for row in rows):
         return render(request, "sls/enrolment/menu.html", context)
+    context["links"] = [
+        {
+            "label": _("Request Online (Temporary) Security Code Card"),
+            "url": reverse("enrol_card"),
+        }
+    ]
     context["prerequisites_met"] = _prerequisites(rows)
     context["own_level"] = max(row.traits.level for row in rows if row.grant.state != "pending")
     context["levels"] = [

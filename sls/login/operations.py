@@ -78,7 +78,7 @@ def begin(
 
 @transaction.atomic(durable=True)
 def _begin(user: User, *, by: Caller, now: datetime) -> Begun:
-    grants = answerable_grants(user)
+    grants = answerable_grants(user, now=now)
     if grants:
         return _ask(user, grants, by=by, now=now)
     if was_protected(user):
@@ -91,7 +91,7 @@ def _begin(user: User, *, by: Caller, now: datetime) -> Begun:
 @transaction.atomic(durable=True)
 def confirm(user: User, *, by: Caller, now: datetime) -> Begun:
     """Ask a logged-in user, who has got a device since, to prove it. Raises Refused."""
-    grants = answerable_grants(user)
+    grants = answerable_grants(user, now=now)
     if not grants:
         raise Refused(LoginRefusal.LOGIN_OVER)
     return _ask(user, grants, by=by, now=now)
@@ -141,7 +141,7 @@ def choose(attempt: LoginAttempt, *, grant_id: int, by: Caller, now: datetime) -
 
 @transaction.atomic(durable=True)
 def _choose(attempt: LoginAttempt, grant_id: int, *, by: Caller, now: datetime) -> None:
-    offered = {grant.pk: grant for grant in answerable_grants(attempt.user)}
+    offered = {grant.pk: grant for grant in answerable_grants(attempt.user, now=now)}
     if grant_id not in offered:
         raise Refused(LoginRefusal.LOGIN_OVER)
     _challenge(attempt, offered[grant_id], now=now)

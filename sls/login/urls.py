@@ -15,5 +15,6 @@ urlpatterns = [
         name="login_challenge",
     ),
     path("login/card/", views.respond, {"element": Element.INDEX_NUMBERS}, name="login_card"),
+    path("login/code/", views.respond, {"element": Element.CODE}, name="login_code"),
     path("logout/", views.logout, name="logout"),
 ]

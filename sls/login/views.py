@@ -27,7 +27,11 @@ from .forms import DeviceForm, PasswordForm
 from .rules import LoginRefusal
 
 BACKEND = "portal.backends.EntityBackend"
-PAGES = {Element.CHALLENGE_CODE: "login_challenge", Element.INDEX_NUMBERS: "login_card"}
+PAGES = {
+    Element.CHALLENGE_CODE: "login_challenge",
+    Element.INDEX_NUMBERS: "login_card",
+    Element.CODE: "login_code",
+}
 
 
 @sensitive_post_parameters("password")
@@ -95,7 +99,7 @@ def choose(request: HttpRequest) -> HttpResponse:
     attempt = pending.load(request)
     if attempt is None:
         return _over(request)
-    grants = answerable_grants(attempt.user)
+    grants = answerable_grants(attempt.user, now=timezone.now())
     form = DeviceForm(request.POST or None)
     form.offer(grants)
     refusal = None

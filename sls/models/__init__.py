@@ -2,17 +2,29 @@ from .challenge import Challenge, ChallengeState, Purpose
 from .device import DeviceGrant, DeviceState, GrantState, SecurityDevice
 from .login import AttemptState, LoginAttempt
 from .share import ShareRequest, ShareState
+from .temporary import (
+    CardRequestState,
+    CodeRequestState,
+    IdentityCheck,
+    OnlineCardRequest,
+    TemporaryCodeRequest,
+)
 
 __all__ = [
     "AttemptState",
+    "CardRequestState",
     "Challenge",
     "ChallengeState",
+    "CodeRequestState",
     "DeviceGrant",
     "DeviceState",
     "GrantState",
+    "IdentityCheck",
     "LoginAttempt",
+    "OnlineCardRequest",
     "Purpose",
     "SecurityDevice",
     "ShareRequest",
     "ShareState",
+    "TemporaryCodeRequest",
 ]

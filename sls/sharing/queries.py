@@ -125,7 +125,7 @@ def facts_now(share: ShareRequest, *, now: datetime) -> Facts | None:
         requester=requester,
         owner=owner,
         device=share.device,
-        grants=devices.live_grants([requester, owner], sharing=share.device),
+        grants=devices.live_grants([requester, owner], now=now, sharing=share.device),
         now=now,
         was_recently_refused=owner.was_refused,
     )
@@ -147,11 +147,11 @@ def _party(user: User, now: datetime) -> Party:
     )
 
 
-def redundant_grants(requester: User) -> list[DeviceGrant]:
+def redundant_grants(requester: User, *, now: datetime) -> list[DeviceGrant]:
     """The requester's own physical devices, which become redundant when the share is in force."""
     return [
         grant
-        for grant in devices.usable_grants(requester)
+        for grant in devices.usable_grants(requester, now=now)
         if grant.device.traits.is_physical and not grant.is_borrowed
     ]
 
