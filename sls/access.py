@@ -27,7 +27,8 @@ PROVEN_AT = "proven_at"  # in the session: when a device was last proven
 LEFT_WHEN_LIMITED = {
     *("login", "login_confirm", "login_choose", "login_code", "login_card", "login_challenge"),
     *("login_code_again", "logout", "set_language", "demo"),
-    *("enrol_card", "enrol_card_show", "enrol_card_text", "enrol_card_confirm", "enrol_card_done"),
+    *("enrol_card", "enrol_card_show", "enrol_card_text", "enrol_card_check"),
+    *("enrol_card_confirm", "enrol_card_done"),
 }
 
 
@@ -98,7 +99,9 @@ class LimitedStage:
 
     def process_view(self, request: HttpRequest, *view: Any) -> HttpResponse | None:
         found = request.resolver_match
-        is_left = found is None or found.view_name in LEFT_WHEN_LIMITED or "help" in found.namespaces
+        is_left = (
+            found is None or found.view_name in LEFT_WHEN_LIMITED or "help" in found.namespaces
+        )
         if is_left or not request.user.is_authenticated or not request.user.is_verified():
             return None
         if not request.user.otp_device.device.is_limited(timezone.now()):

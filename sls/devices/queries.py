@@ -67,7 +67,15 @@ class DeviceRow:
         device = mine.device
         others = [(o.user.username, o.state, o.share_id) for o in self.others]
         ends = (device.expires_at, device.full_access_until)
-        looks = (mine.pk, mine.state, device.state, mine.granted_at, mine.last_used_at, ends, others)
+        looks = (
+            mine.pk,
+            mine.state,
+            device.state,
+            mine.granted_at,
+            mine.last_used_at,
+            ends,
+            others,
+        )
         return repr(looks)
 
     @property

@@ -1,5 +1,6 @@
 """Refusals of a proof and of staff's work with devices; what a typed response may look like. Pure."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.utils.translation import gettext_lazy as _
@@ -87,6 +88,16 @@ class StockLine:
     secret: str
     pin: str
     username: str
+
+
+CARD_COLUMNS = 8
+
+
+def card_rows(cells: Sequence[str]) -> list[list[tuple[int, str]]]:
+    """The cells with their indexes, as the rows of the card: 1 to 8 in the first one."""
+    numbered = list(enumerate(cells, 1))
+    starts = range(0, len(numbered), CARD_COLUMNS)
+    return [numbered[start : start + CARD_COLUMNS] for start in starts]
 
 
 def plain_response(typed: str) -> str:
