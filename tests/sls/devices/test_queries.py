@@ -100,12 +100,20 @@ def test_a_sleeping_pending_or_ended_grant_is_not_usable():
 
 def test_the_last_used_device_comes_first_and_a_new_one_last():
     newest = another_device("owner", "DSC-99999990")
-    assert [g.device.serial for g in usable_grants(person("owner"), now=NOW)] == [DSC, "DSC-99999990"]
+    assert [g.device.serial for g in usable_grants(person("owner"), now=NOW)] == [
+        DSC,
+        "DSC-99999990",
+    ]
     DeviceGrant.objects.filter(pk=newest.pk).update(last_used_at=NOW)
-    assert [g.device.serial for g in usable_grants(person("owner"), now=NOW)] == ["DSC-99999990", DSC]
+    assert [g.device.serial for g in usable_grants(person("owner"), now=NOW)] == [
+        "DSC-99999990",
+        DSC,
+    ]
 
 
 def test_live_grants_are_those_of_all_who_share_a_device_with_one_of_the_users():
     borrow("owner", "requester")
-    found = {(g.user.username, g.device.serial) for g in live_grants([person("requester")], now=NOW)}
+    found = {
+        (g.user.username, g.device.serial) for g in live_grants([person("requester")], now=NOW)
+    }
     assert found == {("robin.calder", CARD), ("robin.calder", DSC), ("robin.savings", DSC)}
