@@ -18,6 +18,7 @@ from sls.models import (
     DeviceGrant,
     GrantState,
     LoginAttempt,
+    NumberCheck,
     OnlineCardRequest,
     SecurityDevice,
     ShareRequest,
@@ -43,12 +44,15 @@ def recreate(*, now: datetime) -> None:
     serials = [device.serial for device in [*cast.DEVICES, *cast.PHONES]]
     devices_got = DeviceGrant.objects.filter(user__in=users, share__isnull=True)
     serials += devices_got.values_list("device__serial", flat=True)
+    checks = NumberCheck.objects.filter(user__in=users)
+    serials += checks.values_list("device__serial", flat=True)
     cards = OnlineCardRequest.objects.filter(user__in=users)
     serials += cards.values_list("device__serial", flat=True)
     OutboxMessage.objects.filter(user__in=users).delete()
     LoginAttempt.objects.filter(user__in=users).delete()
     DeviceGrant.objects.filter(user__in=users).delete()
     ShareRequest.objects.filter(requester__in=users).delete()
+    checks.delete()
     cards.delete()
     TemporaryCodeRequest.objects.filter(user__in=users).delete()
     Challenge.objects.filter(device__serial__in=serials).delete()
@@ -74,6 +78,7 @@ def _entity(wanted: cast.DemoEntity) -> Entity:
     entity.set_number("document_number", wanted.document_number)
     entity.set_number("ssn", wanted.ssn)
     entity.save(force_update=Entity.objects.filter(pk=entity.pk).exists())
+    PhoneNumber.objects.filter(entity=entity, is_default=False).delete()
     PhoneNumber.objects.update_or_create(
         entity=entity, is_default=True, defaults={"e164": wanted.phone_number}
     )

@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy as _
 from portal.errors import Reason
 
 TRIES_PER_CHALLENGE = 3
+TRIES_PER_SMS_CODE = 5
 
 
 class ProofRefusal(Reason):
@@ -31,6 +32,20 @@ class ProofRefusal(Reason):
         _("There were too many attempts that did not succeed."),
         _("Wait 24 hours after the last one, or contact Client Services."),
         "kb2481#too_many_attempts",
+    )
+    TOO_MANY_MESSAGES = (
+        "too_many_messages",
+        _("Too many messages"),
+        _("As many SMS codes have been sent as one day allows."),
+        _("Try again tomorrow, or contact Client Services."),
+        "kb1131",
+    )
+    TOO_SOON = (
+        "too_soon",
+        _("The code is on its way"),
+        _("A new code can be sent a minute after the last one."),
+        _("Wait a moment for the message, or try again then."),
+        "kb1131",
     )
     CARD_USED_UP = (
         "card_used_up",
