@@ -252,6 +252,9 @@ TEMPORARY_CODE_LIMITED = timedelta(seconds=env.int("TEMPORARY_CODE_LIMITED_SECON
 CODE_REQUEST_LIFE = timedelta(seconds=env.int("CODE_REQUEST_SECONDS", 3600))
 ONLINE_CARD_LIFE = timedelta(seconds=env.int("ONLINE_CARD_SECONDS", 21 * 86_400))
 CARD_REQUEST_LIFE = timedelta(seconds=env.int("CARD_REQUEST_SECONDS", 86_400))
+SMS_CODE_LIFE = timedelta(seconds=env.int("SMS_CODE_SECONDS", 600))
+SMS_RESEND = timedelta(seconds=env.int("SMS_RESEND_SECONDS", 60))
+PHONE_COUNTRIES = env.list("PHONE_COUNTRIES", default=[])  # ISO 3166-1 alpha-2; none means all
 UNDO_LIFE = timedelta(days=env.int("UNDO_DAYS", 7))
 CODE_CARD_MODE = env.str("CODE_CARD_MODE", "no_pair_twice")
 REVIEW_RULES = env.list(

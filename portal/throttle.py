@@ -55,6 +55,12 @@ SECOND_FACTOR_OF_USER = Limit("second_factor_of_user", 5, DAY)
 # Challenges drawn for one user: nobody shops for a question whose answer he has seen. Counted from the
 # challenges themselves (sls.devices.challenges.issue).
 CHALLENGES_OF_USER = Limit("challenges_of_user", 40, HOUR)
+# Each SMS costs money and disturbs somebody: nobody pumps them to a number, or at all.
+SMS_OF_USER = Limit("sms_of_user", 10, DAY, slides=False)
+SMS_OF_NUMBER = Limit("sms_of_number", 10, DAY, slides=False)
+NEW_NUMBERS_OF_USER = Limit("new_numbers_of_user", 5, DAY, slides=False)
+# Online Security Code Cards requested, confirmed or not: each is 224 values and a message.
+ONLINE_CARDS_OF_USER = Limit("online_cards_of_user", 10, DAY, slides=False)
 # The share wizard takes another username's password: it has limits of its own, so that guessing there
 # can neither lock the owner's login nor go on for long.
 OWNER_PASSWORD_OF_NAME = Limit("owner_password_of_name", 10, DAY)

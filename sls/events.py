@@ -6,6 +6,12 @@ DEVICE_REVOKED = "sls.device.revoked"
 DEVICE_EXPIRED = "sls.device.expired"
 CARD_PRINTED = "sls.card.printed"
 
+NUMBER_ADDED = "sls.number.added"
+NUMBER_ASKED = "sls.number.asked"
+NUMBER_VERIFIED = "sls.number.verified"
+SMS_STARTED = "sls.sms.started"
+SMS_ENDED = "sls.sms.ended"
+
 CARD_REQUESTED = "sls.card.requested"
 CARD_SHOWN = "sls.card.shown"
 CARD_CONFIRMED = "sls.card.confirmed"

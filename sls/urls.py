@@ -4,5 +4,6 @@ from django.urls import include, path
 
 urlpatterns = [
     path("", include("sls.enrolment.urls")),
+    path("", include("sls.online_card.urls")),
     path("share/", include("sls.sharing.urls")),
 ]

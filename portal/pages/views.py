@@ -96,7 +96,18 @@ def user_settings(request: SignedInRequest) -> HttpResponse:
                 ),
             ],
         },
-        {"title": _("Communication"), "rows": [row(_("Email Address"), masked_email(user.email))]},
+        {
+            "title": _("Communication"),
+            "rows": [
+                row(_("Email Address"), masked_email(user.email)),
+                row(
+                    _("Mobile Number"),
+                    _("For SMS codes and for activating a phone"),
+                    reverse("settings:mobile"),
+                    _("Configure mobile numbers"),
+                ),
+            ],
+        },
         {"title": _("Language"), "rows": [row(_("Language"), user.get_language_display())]},
     ]
     return render(request, "portal/settings_user.html", {"boxes": boxes})

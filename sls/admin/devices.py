@@ -22,12 +22,12 @@ from portal.caller import caller
 from portal.errors import Reason, Refused
 from sls.devices import operations, queries
 from sls.devices.forms import COLUMNS, ImportForm, RevokeForm
+from sls.devices.rules import card_rows
 from sls.models import DeviceGrant, DeviceState, SecurityDevice
 
 IMPORT = ["sls.add_securitydevice"]
 PRINT = ["sls.view_securitydevice", "sls.print_code_card"]
 REVOKE = ["sls.revoke_device"]
-CARD_COLUMNS = 8
 
 asks_or_does = method_decorator(require_http_methods(["GET", "POST"]))
 
@@ -122,7 +122,7 @@ class SecurityDeviceAdmin(ReadOnly):
         if request.method == "POST":
             try:
                 cells = operations.print_card(device, by=caller(request), now=timezone.now())
-                context |= {"rows": _card_rows(cells), "is_popup": True}
+                context |= {"rows": card_rows(cells), "is_popup": True}
             except Refused as refused:
                 context["refusal"] = refused.reason
         return self._page(request, "print", say("Print a Security Code Card"), context)
@@ -159,13 +159,6 @@ class SecurityDeviceAdmin(ReadOnly):
         template = f"admin/sls/securitydevice/{name}.html"
         status = 409 if context.get("refusal") else 200
         return TemplateResponse(request, template, {**shell, **context}, status=status)
-
-
-def _card_rows(cells: tuple[str, ...]) -> list[list[tuple[int, str]]]:
-    """The cells with their indexes, as the rows of the card: 1 to 8 in the first one."""
-    numbered = list(enumerate(cells, 1))
-    starts = range(0, len(numbered), CARD_COLUMNS)
-    return [numbered[start : start + CARD_COLUMNS] for start in starts]
 
 
 @admin.register(DeviceGrant)

@@ -196,6 +196,11 @@ USERS = [
     DemoUser("edda.root", "administrator", "admin", "administrator"),
 ]
 
+STAFF_MAY = {
+    "support": ["view_temporarycoderequest", "request_temporary_code"],
+    "compliance officer": ["view_temporarycoderequest", "confirm_temporary_code"],
+}
+
 
 def _dsc(serial: str, user: str, pin: str) -> DemoDevice:
     return DemoDevice(serial, DeviceKind.DSC_PLUS, user, pin, DSC_PLUS_SUITE)

@@ -4,7 +4,7 @@ import uuid
 from datetime import datetime
 
 from django.contrib.auth.hashers import check_password, make_password
-from django.contrib.auth.models import Group
+from django.contrib.auth.models import Group, Permission
 from django.db import transaction
 
 from portal import audit
@@ -18,8 +18,11 @@ from sls.models import (
     DeviceGrant,
     GrantState,
     LoginAttempt,
+    NumberCheck,
+    OnlineCardRequest,
     SecurityDevice,
     ShareRequest,
+    TemporaryCodeRequest,
 )
 
 from . import cast
@@ -39,10 +42,19 @@ def recreate(*, now: datetime) -> None:
     names = [user.username for user in cast.USERS]
     users = User.objects.filter(username__in=names)
     serials = [device.serial for device in [*cast.DEVICES, *cast.PHONES]]
+    devices_got = DeviceGrant.objects.filter(user__in=users, share__isnull=True)
+    serials += devices_got.values_list("device__serial", flat=True)
+    checks = NumberCheck.objects.filter(user__in=users)
+    serials += checks.values_list("device__serial", flat=True)
+    cards = OnlineCardRequest.objects.filter(user__in=users)
+    serials += cards.values_list("device__serial", flat=True)
     OutboxMessage.objects.filter(user__in=users).delete()
     LoginAttempt.objects.filter(user__in=users).delete()
     DeviceGrant.objects.filter(user__in=users).delete()
     ShareRequest.objects.filter(requester__in=users).delete()
+    checks.delete()
+    cards.delete()
+    TemporaryCodeRequest.objects.filter(user__in=users).delete()
     Challenge.objects.filter(device__serial__in=serials).delete()
     Allowance.objects.all().delete()
     SecurityDevice.objects.filter(serial__in=serials).delete()
@@ -66,6 +78,7 @@ def _entity(wanted: cast.DemoEntity) -> Entity:
     entity.set_number("document_number", wanted.document_number)
     entity.set_number("ssn", wanted.ssn)
     entity.save(force_update=Entity.objects.filter(pk=entity.pk).exists())
+    PhoneNumber.objects.filter(entity=entity, is_default=False).delete()
     PhoneNumber.objects.update_or_create(
         entity=entity, is_default=True, defaults={"e164": wanted.phone_number}
     )
@@ -84,7 +97,10 @@ def _user(wanted: cast.DemoUser, entity: Entity) -> User:
         user.password = make_password(wanted.password)
     user.save()
     if wanted.is_staff:
-        user.groups.set([Group.objects.get_or_create(name=wanted.staff_group)[0]])
+        group = Group.objects.get_or_create(name=wanted.staff_group)[0]
+        may = cast.STAFF_MAY.get(wanted.staff_group, [])
+        group.permissions.add(*Permission.objects.filter(codename__in=may))
+        user.groups.set([group])
     return user
 
 

@@ -9,6 +9,7 @@ exactly one effect or none.
 import hmac
 import json
 import secrets
+import uuid
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
@@ -31,16 +32,18 @@ from django.db.models import (
 from portal import throttle, vault
 from portal.compiled import compiled, insert
 from portal.errors import Refused
-from portal.models import User
+from portal.models import Channel, User
+from portal.outbox.enqueue import enqueue, message
 from portal.throttle import Limit
 from sls import codecard, codes, oath
 from sls.catalog import CHALLENGE_DIGITS, DeviceKind, Element
 from sls.models import Challenge, ChallengeState, DeviceState, Purpose, SecurityDevice
 from sls.models.device import unexpired
 
-from .rules import TRIES_PER_CHALLENGE, ProofRefusal, plain_response
+from .rules import TRIES_PER_CHALLENGE, TRIES_PER_SMS_CODE, ProofRefusal, plain_response
 
 TRIES_OF_CHALLENGE = Limit("tries_of_challenge", TRIES_PER_CHALLENGE, throttle.DAY)
+TRIES_OF_SMS_CODE = Limit("tries_of_sms_code", TRIES_PER_SMS_CODE, throttle.DAY)
 
 
 def issue(
@@ -48,8 +51,11 @@ def issue(
 ) -> Challenge:
     """
     Put a question to `device`, for `user`'s browser session and one purpose. The caller's row points to
-    the newest challenge; an older one that nothing points to is dead. Raises Refused.
+    the newest challenge; an older one that nothing points to is dead. An SMS code is sent with the
+    transaction. Raises Refused.
     """
+    if device.kind == DeviceKind.SMS:
+        return _send_code(user, device, purpose, session, now=now)
     element = device.traits.element
     reusable = element is Element.CODE or (
         element is Element.INDEX_NUMBERS and settings.CODE_CARD_MODE == codecard.CardMode.REPEAT
@@ -68,6 +74,57 @@ def issue(
     )
     insert(challenge)
     return challenge
+
+
+def _send_code(
+    user: User, device: SecurityDevice, purpose: Purpose, session: str, *, now: datetime
+) -> Challenge:
+    """
+    Send a new code, unless one was sent to this session a moment ago. It is kept as a keyed fingerprint;
+    its text waits sealed in the outbox until it is handed over.
+    """
+    mine = Challenge.objects.filter(user=user, device=device, purpose=purpose, session=session)
+    fresh = mine.filter(
+        state=ChallengeState.OPEN, issued_at__gt=now - settings.SMS_RESEND, issued_at__lte=now
+    )
+    if (sent := fresh.order_by("-issued_at").first()) is not None:
+        return sent
+    recent = Q(user=user, issued_at__gt=now - throttle.CHALLENGES_OF_USER.window)
+    _check_budget(Challenge.objects.filter(recent).count())
+    number = json.loads(vault.sealed_field(device, "secret").open_from(device))["number"]
+    budgets = [(throttle.SMS_OF_USER, user.username), (throttle.SMS_OF_NUMBER, number)]
+    if throttle.spend(
+        budgets, now=now
+    ):  # rolled back with the refusal: what is not sent is not counted
+        raise Refused(ProofRefusal.TOO_MANY_MESSAGES)
+    code, pk = codes.new_sms(), uuid.uuid4()
+    text = message(
+        user=user,
+        event="sms_code",
+        fact=str(pk),
+        now=now,
+        channel=Channel.SMS,
+        to=number,
+        life=settings.SMS_CODE_LIFE,
+        code=code,
+        minutes=settings.SMS_CODE_LIFE.seconds // 60,
+    )
+    enqueue([text])
+    return Challenge.objects.create(
+        pk=pk,
+        user=user,
+        device=device,
+        purpose=purpose,
+        session=session,
+        expected=_fingerprint(code, pk),
+        reusable=True,
+        issued_at=now,
+        expires_at=now + settings.SMS_CODE_LIFE,
+    )
+
+
+def _fingerprint(code: str, challenge_id: uuid.UUID) -> str:
+    return vault.index(code, purpose=f"sms code {challenge_id}")
 
 
 def _draw_question(user: User, device: SecurityDevice, purpose: Purpose, *, now: datetime) -> str:
@@ -129,7 +186,7 @@ def spend(challenge: Challenge, *, users: Iterable[User], session: str, now: dat
     ):
         raise Refused(ProofRefusal.CHALLENGE_EXPIRED)
     used_up = throttle.spend(_limits(challenge, users), now=now)
-    if TRIES_OF_CHALLENGE.name in used_up:
+    if _tries_of(challenge).name in used_up:
         raise Refused(ProofRefusal.CHALLENGE_EXPIRED)
     if used_up:
         raise Refused(ProofRefusal.TOO_MANY_ATTEMPTS)
@@ -175,10 +232,17 @@ def answer(
 
 def _limits(challenge: Challenge, users: Iterable[User]) -> list[throttle.Pair]:
     of_users = [(throttle.SECOND_FACTOR_OF_USER, user.username) for user in users]
-    return [(TRIES_OF_CHALLENGE, str(challenge.pk)), *of_users]
+    return [(_tries_of(challenge), str(challenge.pk)), *of_users]
+
+
+def _tries_of(challenge: Challenge) -> Limit:
+    return TRIES_OF_SMS_CODE if challenge.expected else TRIES_OF_CHALLENGE
 
 
 def _is_right(challenge: Challenge, response: str) -> bool:
+    if challenge.device.kind == DeviceKind.SMS:
+        typed = _fingerprint(codes.normalise(response), challenge.pk)
+        return bool(challenge.expected) and hmac.compare_digest(challenge.expected, typed)
     expected = expected_response(challenge.device, challenge.question)
     is_code = challenge.device.traits.element is Element.CODE
     typed = codes.normalise(response) if is_code else plain_response(response)

@@ -45,11 +45,13 @@ class ResponseForm(forms.Form):
         ),
     )
 
-    def __init__(self, *args: Any, element: Element, **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, element: Element, has_digits: bool = False, **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
         self.element = element
-        self.look = {"element": element}
-        if element is Element.CHALLENGE_CODE:
+        self.look = {"element": element, "has_digits": has_digits}
+        if element is Element.CHALLENGE_CODE or has_digits:
             self.fields["response"].widget.attrs["inputmode"] = "numeric"
         if element is Element.CODE:
             self.fields["response"].label = _("Code")

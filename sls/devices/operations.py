@@ -7,6 +7,7 @@ from datetime import datetime
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
+from django.db.models import Exists, OuterRef
 
 from portal import audit, vault
 from portal.caller import SYSTEM, Caller
@@ -136,6 +137,9 @@ def provision(
         (device, users[names[device.serial]]) for device in devices if device.serial in names
     ]
     DeviceGrant.objects.bulk_create(_own(device, user, now=now) for device, user in handed_over)
+    for device, user in handed_over:
+        if device.traits.is_permanent:
+            retire(user, [DeviceKind.SMS], now=now)
     enqueue(_told(device, user, now=now) for device, user in handed_over)
     for device, user in handed_over:
         audit.record(
@@ -183,6 +187,8 @@ def hand_over(device: SecurityDevice, user: User, *, by: Caller, now: datetime) 
     """Make `user` the owner of a device from stock; it is active at once."""
     grant = _own(device, user, now=now)
     grant.save(force_insert=True)
+    if device.traits.is_permanent:
+        retire(user, [DeviceKind.SMS], now=now)
     enqueue([_told(device, user, now=now)])
     audit.record(
         event=events.GRANT_STARTED, by=by, subject=user, at=now, device=device.serial_masked
@@ -272,6 +278,14 @@ def _revoke(device: SecurityDevice, *, reason: str, by: Caller, now: datetime) -
     return True
 
 
+def new_sms(*, number: str, now: datetime) -> SecurityDevice:
+    """An unsaved stand-in for a mobile number; the serial number ends as the number does."""
+    serial = f"{new_serial('SMS')}-{number[-4:]}"
+    device = SecurityDevice(kind=DeviceKind.SMS, serial=serial, created_at=now)
+    vault.sealed_field(device, "secret").seal_into(device, json.dumps({"number": number}))
+    return device
+
+
 def new_serial(prefix: str) -> str:
     return f"{prefix}-{secrets.token_hex(5).upper()}"
 
@@ -311,10 +325,29 @@ def retire(user: User, kinds: Sequence[DeviceKind], *, now: datetime) -> list[De
 
 
 def close_expired(*, now: datetime) -> None:
-    """End the devices whose life is over. Every reader compares the time itself; this puts it on record."""
+    """
+    End the devices whose life is over, and SMS codes beside a permanent device. Every reader looks for
+    himself; this puts it on record.
+    """
+    sms = DeviceGrant.objects.filter(device__kind=DeviceKind.SMS, state=GrantState.ACTIVE)
+    outlived = sms.filter(Exists(queries.permanent_grants(user=OuterRef("user"))))
+    for grant in outlived.select_related("user"):
+        _end_sms(grant.user, now=now)
     over = SecurityDevice.objects.filter(expires_at__lte=now)
     for device in over.filter(state__in=NOT_OVER).defer("secret"):
         _expire(device, now=now)
+
+
+@transaction.atomic(durable=True)
+def _end_sms(user: User, *, now: datetime) -> None:
+    for grant in retire(user, [DeviceKind.SMS], now=now):
+        audit.record(
+            event=events.SMS_ENDED,
+            by=SYSTEM,
+            subject=user,
+            at=now,
+            device=grant.device.serial_masked,
+        )
 
 
 @transaction.atomic(durable=True)

@@ -7,13 +7,23 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from django.db.models import BigIntegerField, Count, DateTimeField, F, OuterRef, QuerySet, Subquery
+from django.db.models import (
+    BigIntegerField,
+    Count,
+    DateTimeField,
+    Exists,
+    F,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+)
 from django.db.models.functions import Coalesce
 
 from portal.compiled import compiled
 from portal.identity import differences
 from portal.models import Entity, User
-from sls.catalog import DeviceKind, Traits, traits
+from sls.catalog import DeviceKind, Traits, permanent_kinds, traits
 from sls.models import ChallengeState, DeviceGrant, DeviceState, GrantState, SecurityDevice
 from sls.models.device import LIVE, masked, unexpired
 
@@ -44,13 +54,27 @@ def _live(now: Any) -> QuerySet[DeviceGrant]:
 
 
 def usable_grants(user: User, *, now: datetime) -> QuerySet[DeviceGrant]:
-    """The grants `user` may answer with now, the last used first."""
+    """
+    The grants `user` may answer with now, the last used first. SMS codes end with the first permanent
+    device (KB1131), whether that has been tidied up or not.
+    """
     return (
         DeviceGrant.objects.filter(
             unexpired(now), user=user, state=GrantState.ACTIVE, device__state=DeviceState.ACTIVE
         )
+        .exclude(Q(device__kind=DeviceKind.SMS) & Exists(permanent_grants(user=OuterRef("user"))))
         .select_related("device")
         .order_by(F("last_used_at").desc(nulls_last=True), "granted_at", "pk")
+    )
+
+
+def permanent_grants(**whose: object) -> QuerySet[DeviceGrant]:
+    """The active grants of permanent devices."""
+    return DeviceGrant.objects.filter(
+        state=GrantState.ACTIVE,
+        device__state=DeviceState.ACTIVE,
+        device__kind__in=permanent_kinds(),
+        **whose,
     )
 
 

@@ -18,8 +18,10 @@ from portal.models import User
 from portal.models.account import normalise_username
 from sls import events
 from sls.access import was_protected
+from sls.catalog import DeviceKind
 from sls.devices import challenges
 from sls.devices.queries import answerable_grants
+from sls.devices.rules import ProofRefusal
 from sls.models import AttemptState, DeviceGrant, GrantState, LoginAttempt, Purpose
 
 from .rules import LoginRefusal
@@ -138,6 +140,17 @@ def choose(attempt: LoginAttempt, *, grant_id: int, by: Caller, now: datetime) -
     """Ask another of the user's devices, or the same one anew. Raises Refused."""
     with audit.refusals(event=events.LOGIN_CHALLENGED, by=by, subject=attempt.user, at=now):
         _choose(attempt, grant_id, by=by, now=now)
+
+
+def send_again(attempt: LoginAttempt, *, by: Caller, now: datetime) -> None:
+    """Send another SMS code; the one before is dead then. Raises Refused when it is too soon."""
+    with audit.refusals(event=events.LOGIN_CHALLENGED, by=by, subject=attempt.user, at=now):
+        grant, challenge = attempt.grant, attempt.challenge
+        if grant is None or challenge is None or grant.device.kind != DeviceKind.SMS:
+            raise Refused(LoginRefusal.LOGIN_OVER)
+        if challenge.issued_at > now - settings.SMS_RESEND:
+            raise Refused(ProofRefusal.TOO_SOON)
+        _choose(attempt, grant.pk, by=by, now=now)
 
 
 @transaction.atomic(durable=True)

@@ -1,5 +1,6 @@
 """The login pages: one view, one domain call."""
 
+from django.contrib import messages
 from django.contrib.auth import login as auth_login
 from django.contrib.auth import logout as auth_logout
 from django.contrib.auth.decorators import login_required
@@ -7,6 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 from django_otp import login as otp_login
@@ -16,7 +18,7 @@ from portal.errors import Reason, Refused
 from portal.models import User
 from portal.sessions import open_for
 from sls.access import PROVEN_AT
-from sls.catalog import Element
+from sls.catalog import DeviceKind, Element
 from sls.devices.forms import ResponseForm
 from sls.devices.queries import answerable_grants
 from sls.devices.rules import ProofRefusal
@@ -32,6 +34,13 @@ PAGES = {
     Element.INDEX_NUMBERS: "login_card",
     Element.CODE: "login_code",
 }
+# After these the same challenge may still be answered.
+ALIVE_AFTER = (
+    None,
+    ProofRefusal.INVALID_RESPONSE,
+    ProofRefusal.TOO_SOON,
+    ProofRefusal.TOO_MANY_MESSAGES,
+)
 
 
 @sensitive_post_parameters("password")
@@ -127,7 +136,8 @@ def respond(request: HttpRequest, element: Element) -> HttpResponse:
         return _over(request)
     if attempt.grant.device.traits.element is not element:
         return _to_device(attempt, several=False)
-    form = ResponseForm(request.POST or None, element=element)
+    is_sms = attempt.grant.device.kind == DeviceKind.SMS
+    form = ResponseForm(request.POST or None, element=element, has_digits=is_sms)
     refusal: Reason | None = None
     if request.method == "POST" and form.is_valid():
         try:
@@ -147,18 +157,42 @@ def respond(request: HttpRequest, element: Element) -> HttpResponse:
             if refused.reason is LoginRefusal.LOGIN_OVER:
                 return _over(request)
             refusal = refused.reason
-            form = ResponseForm(element=element)
+            form = ResponseForm(element=element, has_digits=is_sms)
     if attempt.challenge.expires_at <= timezone.now():
         refusal = ProofRefusal.CHALLENGE_EXPIRED
+    return _device_page(request, attempt, form, refusal)
+
+
+def _device_page(
+    request: HttpRequest, attempt: LoginAttempt, form: ResponseForm, refusal: Reason | None
+) -> HttpResponse:
+    assert attempt.grant is not None
     context = {
         "form": form,
         "grant": attempt.grant,
         "challenge": attempt.challenge,
-        "element": element,
+        "element": attempt.grant.device.traits.element,
         "refusal": refusal,
-        "is_dead": refusal not in (None, ProofRefusal.INVALID_RESPONSE),
+        "is_dead": refusal not in ALIVE_AFTER,
     }
     return render(request, "sls/login/respond.html", context)
+
+
+@require_POST
+def send_again(request: HttpRequest) -> HttpResponse:
+    """Another SMS code, from a minute after the last one."""
+    attempt = pending.load(request)
+    if attempt is None:
+        return _over(request)
+    try:
+        operations.send_again(attempt, by=caller(request), now=timezone.now())
+        messages.success(request, _("A new code is on its way. The one before no longer works."))
+        return _to_device(attempt, several=False)
+    except Refused as refused:
+        if refused.reason is LoginRefusal.LOGIN_OVER:
+            return _over(request)
+        form = ResponseForm(element=Element.CODE, has_digits=True)
+        return _device_page(request, attempt, form, refused.reason)
 
 
 def _enter(request: HttpRequest, user: User, grant: DeviceGrant | None) -> None:

@@ -1,6 +1,7 @@
 from .challenge import Challenge, ChallengeState, Purpose
 from .device import DeviceGrant, DeviceState, GrantState, SecurityDevice
 from .login import AttemptState, LoginAttempt
+from .mobile import NumberCheck, NumberCheckState
 from .share import ShareRequest, ShareState
 from .temporary import (
     CardRequestState,
@@ -21,6 +22,8 @@ __all__ = [
     "GrantState",
     "IdentityCheck",
     "LoginAttempt",
+    "NumberCheck",
+    "NumberCheckState",
     "OnlineCardRequest",
     "Purpose",
     "SecurityDevice",
