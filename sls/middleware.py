@@ -18,7 +18,7 @@ class VerifiedUser(OTPMiddleware):
     Loads a verified session's user, his Entity and his grant in one query instead of two.
 
     A grant that sleeps un-verifies the session, one that has ended ends it. Whatever else is not exactly in
-    order (no grant, another user's, a deactivated user, a changed password) goes the long way through Django
+    order (no grant, another user's, a deactivated or locked user, a changed password) goes the long way through Django
     and django-otp, which end the session too.
     """
 
@@ -36,7 +36,7 @@ class VerifiedUser(OTPMiddleware):
             return None
         grant = (
             DeviceGrant.objects.select_related("user__entity")
-            .filter(pk=grant_id, user__is_active=True)
+            .filter(pk=grant_id, user__is_active=True, user__locked_at__isnull=True)
             .first()
         )
         if grant is None or str(grant.user_id) != request.session.get(SESSION_KEY):

@@ -5,6 +5,7 @@ from django.utils import timezone
 
 from portal import throttle
 from portal.models import BrowserSession
+from sls.login import operations as login
 from sls.sharing import operations as sharing
 
 
@@ -13,5 +14,6 @@ def close_expired() -> None:
     """End what nobody finished in time. Every reader compares times itself; this only tidies up."""
     now = timezone.now()
     sharing.close_expired(now=now)
+    login.close_expired(now=now)
     throttle.forget_past(now=now)
     BrowserSession.objects.filter(expire_date__lte=now).delete()

@@ -4,7 +4,7 @@ import uuid
 from datetime import datetime
 
 from django.contrib.auth.hashers import check_password, make_password
-from django.contrib.auth.models import Group
+from django.contrib.auth.models import Group, Permission
 from django.db import transaction
 
 from portal import audit
@@ -18,12 +18,14 @@ from sls.models import (
     DeviceGrant,
     GrantState,
     LoginAttempt,
+    PasswordReset,
     SecurityDevice,
     ShareRequest,
 )
 
 from . import cast
 
+MAY = {"support": ["view_user", "lock_user"]}
 NAMESPACE = uuid.UUID("6a1f0c52-7a0b-4d2c-9d6e-0f5c1d5a7e11")
 
 
@@ -41,6 +43,7 @@ def recreate(*, now: datetime) -> None:
     serials = [device.serial for device in [*cast.DEVICES, *cast.PHONES]]
     OutboxMessage.objects.filter(user__in=users).delete()
     LoginAttempt.objects.filter(user__in=users).delete()
+    PasswordReset.objects.filter(user__in=users).delete()
     DeviceGrant.objects.filter(user__in=users).delete()
     ShareRequest.objects.filter(requester__in=users).delete()
     Challenge.objects.filter(device__serial__in=serials).delete()
@@ -78,14 +81,21 @@ def _user(wanted: cast.DemoUser, entity: Entity) -> User:
     user.email = f"{wanted.username}@example.com"
     user.language = wanted.language
     user.is_active = True
+    user.locked_at = None
     user.is_staff = wanted.is_staff
     user.is_superuser = wanted.staff_group == "administrator"
     if not (user.password and check_password(wanted.password, user.password)):
         user.password = make_password(wanted.password)
     user.save()
     if wanted.is_staff:
-        user.groups.set([Group.objects.get_or_create(name=wanted.staff_group)[0]])
+        user.groups.set([_group(wanted.staff_group)])
     return user
+
+
+def _group(name: str) -> Group:
+    group, _is_new = Group.objects.get_or_create(name=name)
+    group.permissions.add(*Permission.objects.filter(codename__in=MAY.get(name, [])))
+    return group
 
 
 def _device(wanted: cast.DemoDevice, user: User, *, now: datetime) -> None:

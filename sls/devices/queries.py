@@ -36,13 +36,13 @@ def live_grants(
 
 
 def usable_grants(user: User) -> QuerySet[DeviceGrant]:
-    """The grants `user` may answer with now, the last used first."""
+    """The grants `user` may answer with now: the preferred one, then the last used first."""
     return (
         DeviceGrant.objects.filter(
             user=user, state=GrantState.ACTIVE, device__state=DeviceState.ACTIVE
         )
         .select_related("device")
-        .order_by(F("last_used_at").desc(nulls_last=True), "granted_at", "pk")
+        .order_by("-is_preferred", F("last_used_at").desc(nulls_last=True), "granted_at", "pk")
     )
 
 

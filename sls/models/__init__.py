@@ -1,6 +1,7 @@
 from .challenge import Challenge, ChallengeState, Purpose
 from .device import DeviceGrant, DeviceState, GrantState, SecurityDevice
-from .login import AttemptState, LoginAttempt
+from .login import AttemptState, LoginAttempt, Preference
+from .reset import PasswordReset, ResetState
 from .share import ShareRequest, ShareState
 
 __all__ = [
@@ -11,7 +12,10 @@ __all__ = [
     "DeviceState",
     "GrantState",
     "LoginAttempt",
+    "PasswordReset",
+    "Preference",
     "Purpose",
+    "ResetState",
     "SecurityDevice",
     "ShareRequest",
     "ShareState",

@@ -16,6 +16,7 @@ class Purpose(models.TextChoices):
 
     LOGIN = "login", _("Log in")
     SHARE = "share", _("Share a device")
+    RESET = "reset", _("Set a new password")
 
 
 class ChallengeState(models.TextChoices):

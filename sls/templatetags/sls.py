@@ -1,9 +1,12 @@
 """What pages of one feature show of another, without importing it."""
 
+from datetime import datetime
+
 from django import template
 from django.template.context import Context
 
 from sls.access import has_active_device
+from sls.activity import rules as activity
 from sls.catalog import DeviceKind
 from sls.enrolment.forms import EnrolmentForm
 from sls.models import DeviceGrant, GrantState
@@ -40,3 +43,14 @@ def pending_shares(context: Context) -> list[DeviceGrant]:
 @register.filter
 def kind_label(kind: str) -> str:
     return str(DeviceKind(kind).label)
+
+
+@register.filter
+def moment(text: str) -> datetime:
+    """The time that a message's context carries as text."""
+    return datetime.fromisoformat(text)
+
+
+@register.filter
+def browser_in_words(user_agent: str) -> str:
+    return activity.browser_in_words(user_agent)
