@@ -5,7 +5,7 @@ Is this the right password of an active, unlocked username? One answer, one cost
 from datetime import datetime
 
 from django.contrib.auth.hashers import check_password, make_password
-from django.db.models import Exists, F, OuterRef
+from django.db.models import Exists, F, OuterRef, Q
 
 from portal.models import Allowance, User
 from portal.models.account import normalise_username
@@ -15,9 +15,9 @@ LOCKING: tuple[Limit, ...] = (PASSWORD_OF_NAME, SECOND_FACTOR_OF_USER)
 LONGEST_PASSWORD = 256
 
 
-def locked(*, now: datetime, limits: tuple[Limit, ...] = LOCKING) -> Exists:
-    """An annotation for users: has he used up one of the limits that lock?"""
-    return Exists(
+def locked(*, now: datetime, limits: tuple[Limit, ...] = LOCKING) -> Q:
+    """An annotation for users: has staff locked him, or has he used up one of the limits that lock?"""
+    used_up = Exists(
         Allowance.objects.filter(
             key=OuterRef("username"),
             limit__in=[limit.name for limit in limits],
@@ -25,6 +25,7 @@ def locked(*, now: datetime, limits: tuple[Limit, ...] = LOCKING) -> Exists:
             resets_at__gt=now,
         )
     )
+    return Q(used_up) | Q(locked_at__isnull=False)
 
 
 def check(

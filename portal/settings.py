@@ -135,8 +135,8 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "sls.middleware.VerifiedUser",
     "sls.access.LimitedStage",
-    "portal.middleware.IdleSessions",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "portal.middleware.IdleSessions",
     "portal.middleware.Refusals",
 ]
 
@@ -222,7 +222,8 @@ AUTH_PASSWORD_VALIDATORS = [
 
 SESSION_ENGINE = "portal.sessions"
 SESSION_IDLE = timedelta(minutes=env.int("SESSION_IDLE_MINUTES", 15))
-SESSION_COOKIE_AGE = env.int("SESSION_HOURS", 8) * 3600
+SESSION_LIFE = timedelta(hours=env.int("SESSION_HOURS", 8))
+SESSION_COOKIE_AGE = int(SESSION_LIFE.total_seconds())
 SESSION_COOKIE_NAME = "__Host-session" if TLS else "session"
 SESSION_COOKIE_SECURE = TLS
 SESSION_COOKIE_HTTPONLY = True
@@ -230,6 +231,7 @@ SESSION_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_NAME = "__Host-csrf" if TLS else "csrf"
 CSRF_COOKIE_SECURE = TLS
 CSRF_COOKIE_SAMESITE = "Lax"
+CSRF_FAILURE_VIEW = "portal.pages.views.out_of_date"
 LANGUAGE_COOKIE_SECURE = TLS
 LANGUAGE_COOKIE_HTTPONLY = True
 LANGUAGE_COOKIE_SAMESITE = "Lax"
@@ -256,6 +258,8 @@ SMS_CODE_LIFE = timedelta(seconds=env.int("SMS_CODE_SECONDS", 600))
 SMS_RESEND = timedelta(seconds=env.int("SMS_RESEND_SECONDS", 60))
 PHONE_COUNTRIES = env.list("PHONE_COUNTRIES", default=[])  # ISO 3166-1 alpha-2; none means all
 UNDO_LIFE = timedelta(days=env.int("UNDO_DAYS", 7))
+NOT_ME_LIFE = timedelta(days=env.int("NOT_ME_DAYS", 7))
+RESET_LIFE = timedelta(minutes=env.int("RESET_MINUTES", 30))
 CODE_CARD_MODE = env.str("CODE_CARD_MODE", "no_pair_twice")
 REVIEW_RULES = env.list(
     "REVIEW_RULES",

@@ -18,7 +18,7 @@ from sls.models import DeviceGrant, GrantState
 
 @compiled(pk=BigIntegerField())
 def _grant_and_user(pk: Any) -> QuerySet[DeviceGrant]:
-    active = DeviceGrant.objects.filter(pk=pk, user__is_active=True)
+    active = DeviceGrant.objects.filter(pk=pk, user__is_active=True, user__locked_at__isnull=True)
     return active.select_related("user__entity", "device").defer("device__secret")
 
 
@@ -26,8 +26,9 @@ class VerifiedUser(OTPMiddleware):
     """
     Loads a verified session's user, his Entity and his grant in one query instead of two.
 
-    A grant that sleeps un-verifies the session; one that has ended, or whose device has expired, ends it. Whatever else is not exactly in
-    order (no grant, another user's, a deactivated user, a changed password) goes the long way through Django
+    A grant that sleeps un-verifies the session; one that has ended, or whose device has expired, ends it.
+    Whatever else is not exactly in order (no grant, another user's, a deactivated or locked user, a changed
+    password) goes the long way through Django
     and django-otp, which end the session too.
     """
 

@@ -6,6 +6,7 @@ from django.utils import timezone
 from portal import throttle
 from portal.models import BrowserSession
 from sls.devices import operations as devices
+from sls.login import operations as login
 from sls.online_card import operations as online_card
 from sls.sharing import operations as sharing
 from sls.temporary_code import operations as temporary_code
@@ -19,5 +20,6 @@ def close_expired() -> None:
     online_card.close_expired(now=now)
     temporary_code.close_expired(now=now)
     devices.close_expired(now=now)
+    login.close_expired(now=now)
     throttle.forget_past(now=now)
     BrowserSession.objects.filter(expire_date__lte=now).delete()

@@ -1,10 +1,23 @@
-"""Audit events and browsers in plain words. Pure."""
+"""Audit events and browsers in plain words; a link that is over. Pure."""
 
 import re
 
 from django.utils.translation import gettext_lazy as _
 
+from portal import events as of_portal
+from portal.errors import Reason
 from sls import events
+
+
+class LinkRefusal(Reason):
+    LINK_OVER = (
+        "link_over",
+        _("This link is over"),
+        _("It has been used, it was open for too long, or the password has been changed since."),
+        _("If something still looks wrong, contact Client Services."),
+        "kb1132#not-me",
+    )
+
 
 WORDS = {
     events.DEVICE_PROVISIONED: _("Devices were taken into stock"),
@@ -13,6 +26,8 @@ WORDS = {
     events.LOGIN_BEGUN: _("Login: password accepted"),
     events.LOGIN_CHALLENGED: _("Login: another device was chosen"),
     events.LOGIN_COMPLETED: _("Login completed"),
+    events.LOGIN_UNFINISHED: _("Login: the password was right, the second factor did not follow"),
+    events.LOGIN_DISOWNED: _("\u201cThis was not me\u201d: all sessions and the password ended"),
     events.LOGGED_OUT: _("Logged out"),
     events.SHARE_STARTED: _("Sharing: the device owner was named"),
     events.SHARE_PROVEN: _("Sharing: the device was confirmed"),
@@ -36,9 +51,21 @@ WORDS = {
     events.SMS_STARTED: _("SMS codes are asked for at the login"),
     events.SMS_ENDED: _("SMS codes ended because of a permanent device"),
     events.PASSWORD_CHANGED: _("The password was changed"),
+    events.RESET_ASKED: _("A link for a forgotten password was sent"),
+    events.RESET_STARTED: _("Forgotten password: the link was opened"),
+    events.RESET_PROVEN: _("Forgotten password: the device was confirmed"),
+    events.PASSWORD_RESET: _("A new password was set in place of the forgotten one"),
+    of_portal.USER_LOCKED: _("Our staff locked your username"),
+    of_portal.USER_UNLOCKED: _("Our staff unlocked your username"),
     events.SESSION_ENDED: _("A session was ended from the list of sessions"),
 }
 REFUSED_WORDS = {
+    events.RESET_ASKED: _("A link for a forgotten password was asked for, and not sent"),
+    events.RESET_STARTED: _("Forgotten password: opening the link was refused"),
+    events.RESET_PROVEN: _("Forgotten password: the response was refused"),
+    events.PASSWORD_RESET: _("Forgotten password: setting a new one was refused"),
+    of_portal.USER_LOCKED: _("Locking your username was refused"),
+    of_portal.USER_UNLOCKED: _("Unlocking your username was refused"),
     events.PASSWORD_CHANGED: _("Changing the password was refused"),
     events.NUMBER_ADDED: _("Adding a mobile number was refused"),
     events.NUMBER_ASKED: _("Sending a code to a mobile number was refused"),

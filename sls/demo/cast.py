@@ -197,7 +197,7 @@ USERS = [
 ]
 
 STAFF_MAY = {
-    "support": ["view_temporarycoderequest", "request_temporary_code"],
+    "support": ["view_user", "lock_user", "view_temporarycoderequest", "request_temporary_code"],
     "compliance officer": ["view_temporarycoderequest", "confirm_temporary_code"],
 }
 

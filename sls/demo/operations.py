@@ -20,6 +20,7 @@ from sls.models import (
     LoginAttempt,
     NumberCheck,
     OnlineCardRequest,
+    PasswordReset,
     SecurityDevice,
     ShareRequest,
     TemporaryCodeRequest,
@@ -50,6 +51,7 @@ def recreate(*, now: datetime) -> None:
     serials += cards.values_list("device__serial", flat=True)
     OutboxMessage.objects.filter(user__in=users).delete()
     LoginAttempt.objects.filter(user__in=users).delete()
+    PasswordReset.objects.filter(user__in=users).delete()
     DeviceGrant.objects.filter(user__in=users).delete()
     ShareRequest.objects.filter(requester__in=users).delete()
     checks.delete()
@@ -91,17 +93,21 @@ def _user(wanted: cast.DemoUser, entity: Entity) -> User:
     user.email = f"{wanted.username}@example.com"
     user.language = wanted.language
     user.is_active = True
+    user.locked_at = None
     user.is_staff = wanted.is_staff
     user.is_superuser = wanted.staff_group == "administrator"
     if not (user.password and check_password(wanted.password, user.password)):
         user.password = make_password(wanted.password)
     user.save()
     if wanted.is_staff:
-        group = Group.objects.get_or_create(name=wanted.staff_group)[0]
-        may = cast.STAFF_MAY.get(wanted.staff_group, [])
-        group.permissions.add(*Permission.objects.filter(codename__in=may))
-        user.groups.set([group])
+        user.groups.set([_group(wanted.staff_group)])
     return user
+
+
+def _group(name: str) -> Group:
+    group, _is_new = Group.objects.get_or_create(name=name)
+    group.permissions.add(*Permission.objects.filter(codename__in=cast.STAFF_MAY.get(name, [])))
+    return group
 
 
 def _device(wanted: cast.DemoDevice, user: User, *, now: datetime) -> None:

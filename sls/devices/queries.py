@@ -55,8 +55,8 @@ def _live(now: Any) -> QuerySet[DeviceGrant]:
 
 def usable_grants(user: User, *, now: datetime) -> QuerySet[DeviceGrant]:
     """
-    The grants `user` may answer with now, the last used first. SMS codes end with the first permanent
-    device (KB1131), whether that has been tidied up or not.
+    The grants `user` may answer with now: the preferred one, then the last used first. SMS codes end with
+    the first permanent device (KB1131), whether that has been tidied up or not.
     """
     return (
         DeviceGrant.objects.filter(
@@ -64,7 +64,7 @@ def usable_grants(user: User, *, now: datetime) -> QuerySet[DeviceGrant]:
         )
         .exclude(Q(device__kind=DeviceKind.SMS) & Exists(permanent_grants(user=OuterRef("user"))))
         .select_related("device")
-        .order_by(F("last_used_at").desc(nulls_last=True), "granted_at", "pk")
+        .order_by("-is_preferred", F("last_used_at").desc(nulls_last=True), "granted_at", "pk")
     )
 
 

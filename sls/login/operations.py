@@ -14,16 +14,25 @@ from portal import audit, credentials, throttle
 from portal.caller import Caller
 from portal.compiled import insert
 from portal.errors import Refused
-from portal.models import User
+from portal.models import OutboxMessage, User
 from portal.models.account import normalise_username
-from sls import events
+from portal.outbox.enqueue import enqueue
+from sls import events, notices
 from sls.access import was_protected
 from sls.catalog import DeviceKind
 from sls.devices import challenges
 from sls.devices.queries import answerable_grants
 from sls.devices.rules import ProofRefusal
-from sls.models import AttemptState, DeviceGrant, GrantState, LoginAttempt, Purpose
+from sls.models import (
+    AttemptState,
+    DeviceGrant,
+    GrantState,
+    LoginAttempt,
+    Preference,
+    Purpose,
+)
 
+from . import queries
 from .rules import LoginRefusal
 
 
@@ -52,7 +61,8 @@ def begin(
     its failures are counted apart. Raises Refused, with one reason for every kind of wrong.
     """
     name = normalise_username(username)
-    if known_browser:
+    is_known = bool(known_browser) and queries.is_known_browser(name, known_browser)
+    if is_known:
         limits = [(throttle.PASSWORD_IN_KNOWN_BROWSER, known_browser)]
     else:
         limits = [
@@ -60,14 +70,17 @@ def begin(
             (throttle.PASSWORD_FROM_ADDRESS, throttle.network(by.address)),
         ]
     try:
-        if throttle.spend(limits, now=now):
+        if refused_by := throttle.spend(limits, now=now):
+            # Nothing is judged, so nothing counts.
+            throttle.give_back(pair for pair in limits if pair[0].name not in refused_by)
             raise Refused(LoginRefusal.INVALID_CREDENTIALS)
         user = credentials.check(name, password, now=now, limits=(throttle.SECOND_FACTOR_OF_USER,))
         if user is None:
             raise Refused(LoginRefusal.INVALID_CREDENTIALS)
         throttle.give_back(limits)
-        return _begin(user, by=by, now=now)
+        return _begin(user, is_new_browser=not is_known, by=by, now=now)
     except Refused as refused:
+        refused.wait = throttle.longest_wait(limits, now=now)
         # The history of a username shows what strangers tried; typed names that are nobody's are not kept.
         audit.record_refusal(
             event=events.LOGIN_BEGUN,
@@ -80,13 +93,15 @@ def begin(
 
 
 @transaction.atomic(durable=True)
-def _begin(user: User, *, by: Caller, now: datetime) -> Begun:
+def _begin(user: User, *, is_new_browser: bool, by: Caller, now: datetime) -> Begun:
     grants = answerable_grants(user, now=now)
     if grants:
         return _ask(user, grants, by=by, now=now)
     if was_protected(user):
         raise Refused(LoginRefusal.DEVICE_REQUIRED)
     throttle.clear([(throttle.PASSWORD_OF_NAME, user.username)])
+    if is_new_browser:
+        enqueue([_new_browser(user, fact=secrets.token_hex(8), device=None, by=by, now=now)])
     audit.record(event=events.LOGIN_COMPLETED, by=by, subject=user, at=now, device="none")
     return Begun(user, None, "")
 
@@ -97,15 +112,18 @@ def confirm(user: User, *, by: Caller, now: datetime) -> Begun:
     grants = answerable_grants(user, now=now)
     if not grants:
         raise Refused(LoginRefusal.LOGIN_OVER)
-    return _ask(user, grants, by=by, now=now)
+    return _ask(user, grants, confirms=True, by=by, now=now)
 
 
-def _ask(user: User, grants: list[DeviceGrant], *, by: Caller, now: datetime) -> Begun:
+def _ask(
+    user: User, grants: list[DeviceGrant], *, by: Caller, now: datetime, confirms: bool = False
+) -> Begun:
     mark = secrets.token_urlsafe(32)
     attempt = LoginAttempt(
         user=user,
         session=digest(mark),
         password_mark=user.get_session_auth_hash(),
+        confirms=confirms,
         address=by.address,
         browser=by.browser,
         started_at=now,
@@ -114,7 +132,9 @@ def _ask(user: User, grants: list[DeviceGrant], *, by: Caller, now: datetime) ->
     _challenge_first(attempt, grants, now=now)
     insert(attempt)
     audit.record(event=events.LOGIN_BEGUN, by=by, subject=user, at=now, login=str(attempt.pk))
-    return Begun(user, attempt, mark, has_choice=len(grants) > 1)
+    assert attempt.grant is not None
+    has_choice = len(grants) > 1 and not attempt.grant.is_preferred
+    return Begun(user, attempt, mark, has_choice=has_choice)
 
 
 def _challenge_first(attempt: LoginAttempt, grants: list[DeviceGrant], *, now: datetime) -> None:
@@ -136,10 +156,20 @@ def _challenge(attempt: LoginAttempt, grant: DeviceGrant, *, now: datetime) -> N
     )
 
 
-def choose(attempt: LoginAttempt, *, grant_id: int, by: Caller, now: datetime) -> None:
-    """Ask another of the user's devices, or the same one anew. Raises Refused."""
+def choose(
+    attempt: LoginAttempt,
+    *,
+    grant_id: int,
+    by: Caller,
+    now: datetime,
+    preference: Preference = Preference.UNCHANGED,
+) -> None:
+    """
+    Ask another of the user's devices, or the same one anew. `preference` waits for the login's completion:
+    a password alone changes nothing. Raises Refused.
+    """
     with audit.refusals(event=events.LOGIN_CHALLENGED, by=by, subject=attempt.user, at=now):
-        _choose(attempt, grant_id, by=by, now=now)
+        _choose(attempt, grant_id, preference, by=by, now=now)
 
 
 def send_again(attempt: LoginAttempt, *, by: Caller, now: datetime) -> None:
@@ -150,16 +180,19 @@ def send_again(attempt: LoginAttempt, *, by: Caller, now: datetime) -> None:
             raise Refused(LoginRefusal.LOGIN_OVER)
         if challenge.issued_at > now - settings.SMS_RESEND:
             raise Refused(ProofRefusal.TOO_SOON)
-        _choose(attempt, grant.pk, by=by, now=now)
+        _choose(attempt, grant.pk, Preference(attempt.preference), by=by, now=now)
 
 
 @transaction.atomic(durable=True)
-def _choose(attempt: LoginAttempt, grant_id: int, *, by: Caller, now: datetime) -> None:
+def _choose(
+    attempt: LoginAttempt, grant_id: int, preference: Preference, *, by: Caller, now: datetime
+) -> None:
     offered = {grant.pk: grant for grant in answerable_grants(attempt.user, now=now)}
     if grant_id not in offered:
         raise Refused(LoginRefusal.LOGIN_OVER)
     _challenge(attempt, offered[grant_id], now=now)
-    _claim(attempt, now=now, grant=attempt.grant, challenge=attempt.challenge)
+    columns = {"grant": attempt.grant, "challenge": attempt.challenge, "preference": preference}
+    _claim(attempt, now=now, **columns)
     audit.record(
         event=events.LOGIN_CHALLENGED, by=by, subject=attempt.user, at=now, login=str(attempt.pk)
     )
@@ -182,7 +215,9 @@ def complete(
         if attempt.challenge is None or attempt.grant is None:
             raise Refused(LoginRefusal.LOGIN_OVER)
         challenges.spend(attempt.challenge, users=[attempt.user], session=attempt.session, now=now)
-        return _complete(attempt, response, failures, by=by, now=now)
+        is_known = known_browser.startswith(f"{attempt.user.browser_epoch}.")
+        tells = not (is_known or attempt.confirms)
+        return _complete(attempt, response, failures, tells=tells, by=by, now=now)
 
 
 @transaction.atomic(durable=True)
@@ -191,6 +226,7 @@ def _complete(
     response: str,
     failures: list[throttle.Pair],
     *,
+    tells: bool,
     by: Caller,
     now: datetime,
 ) -> DeviceGrant:
@@ -213,6 +249,9 @@ def _complete(
     still_good = DeviceGrant.objects.filter(pk=grant.pk, state=GrantState.ACTIVE)
     if not still_good.update(last_used_at=now):
         raise Refused(LoginRefusal.LOGIN_OVER)
+    _prefer(attempt, grant)
+    if tells:
+        enqueue([_new_browser(user, fact=str(attempt.pk), device=grant, by=by, now=now)])
     audit.record(
         event=events.LOGIN_COMPLETED,
         by=by,
@@ -224,15 +263,75 @@ def _complete(
     return grant
 
 
+def _prefer(attempt: LoginAttempt, grant: DeviceGrant) -> None:
+    """Which device is asked for first from now on; only one may be."""
+    if attempt.preference:
+        DeviceGrant.objects.filter(user=attempt.user, is_preferred=True).update(is_preferred=False)
+    if attempt.preference == Preference.THIS_FIRST:
+        DeviceGrant.objects.filter(pk=grant.pk).update(is_preferred=True)
+
+
+def _new_browser(
+    user: User, *, fact: str, device: DeviceGrant | None, by: Caller, now: datetime
+) -> OutboxMessage:
+    return notices.new_browser(
+        user,
+        fact=fact,
+        address=by.address,
+        browser=by.browser,
+        device=device.device.kind if device else "",
+        now=now,
+    )
+
+
 def _claim(attempt: LoginAttempt, *, now: datetime, **columns: object) -> None:
     as_read = User.objects.filter(
-        pk=OuterRef("user"), is_active=True, password=attempt.user.password
+        pk=OuterRef("user"),
+        is_active=True,
+        locked_at__isnull=True,
+        password=attempt.user.password,
     )
     ours = LoginAttempt.objects.filter(
         Exists(as_read), pk=attempt.pk, state=AttemptState.PENDING, expires_at__gt=now
     )
     if not ours.update(**columns):
         raise Refused(LoginRefusal.LOGIN_OVER)
+
+
+def close_expired(*, now: datetime) -> None:
+    """
+    Close the logins nobody finished in time, and tell their users that the password was right (abuse-cases.md
+    section 3, decision 3): some a day, and nothing when the login was begun anew and finished there.
+    """
+    for attempt in queries.unfinished(now=now):
+        is_news = not (attempt.confirms or attempt.was_finished_anew)  # type: ignore[attr-defined]
+        is_news = is_news and now - attempt.started_at < throttle.DAY
+        budget = [(throttle.UNFINISHED_NOTICES_OF_USER, attempt.user.username)]
+        tells = is_news and not throttle.spend(budget, now=now)
+        _close(attempt, is_news=is_news, tells=tells, now=now)
+
+
+@transaction.atomic(durable=True)
+def _close(attempt: LoginAttempt, *, is_news: bool, tells: bool, now: datetime) -> None:
+    ours = LoginAttempt.objects.filter(pk=attempt.pk, state=AttemptState.PENDING)
+    if not ours.update(state=AttemptState.EXPIRED):
+        return  # another process was here first
+    where = {"address": attempt.address, "browser": attempt.browser}
+    if tells:
+        notice = notices.unfinished_login(
+            attempt.user, fact=str(attempt.pk), at=attempt.started_at, now=now, **where
+        )
+        enqueue([notice])
+    if is_news:
+        by = Caller(address=attempt.address)
+        audit.record(
+            event=events.LOGIN_UNFINISHED,
+            by=by,
+            subject=attempt.user,
+            at=now,
+            login=str(attempt.pk),
+            told=tells,
+        )
 
 
 @transaction.atomic(durable=True)

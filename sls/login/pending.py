@@ -12,10 +12,13 @@ from django.utils.crypto import constant_time_compare
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from portal.compiled import compiled
+from portal.errors import Refused
+from portal.models import User
 from portal.models.account import normalise_username
 from sls.models import AttemptState, LoginAttempt
 
 from .operations import Begun, digest
+from .rules import LoginRefusal
 
 KEY = "login"
 KNOWN_SALT = "sls.login.known"
@@ -52,6 +55,16 @@ def _waiting(pk: Any, now: Any) -> QuerySet[LoginAttempt]:
     )
 
 
+def refuse_older(request: HttpRequest, attempt: LoginAttempt) -> None:
+    """
+    Raises Refused for a page that shows an older challenge than the one that counts. The page's word only
+    ever spares a try; what is judged is the attempt's own challenge.
+    """
+    shown = request.POST.get("asked", "")
+    if shown and shown != str(attempt.challenge_id):
+        raise Refused(LoginRefusal.NEWER_LOGIN)
+
+
 def known_browser(request: HttpRequest, username: str) -> str:
     """
     The mark of a browser in which this username has logged in fully, else "". It only opens a lane of its
@@ -60,10 +73,16 @@ def known_browser(request: HttpRequest, username: str) -> str:
     return _marks(request).get(normalise_username(username), "")
 
 
-def remember_browser(request: HttpRequest, response: HttpResponse, username: str) -> None:
-    """Leave a mark for this username in the browser, beside those of at most four others."""
+def remember_browser(request: HttpRequest, response: HttpResponse, user: User) -> None:
+    """
+    Leave a mark for this username in the browser, beside those of at most four others. It bears the epoch of
+    the user's marks: raising that forgets all of them, whoever holds the cookies.
+    """
     marks = _marks(request)
-    marks[username] = marks.pop(username, secrets.token_urlsafe(16))
+    kept = marks.pop(user.username, "")
+    is_good = kept.startswith(f"{user.browser_epoch}.")
+    new = f"{user.browser_epoch}.{secrets.token_urlsafe(16)}"
+    marks[user.username] = kept if is_good else new
     newest = dict(list(marks.items())[-KNOWN_USERNAMES:])
     response.set_cookie(
         settings.KNOWN_BROWSER_COOKIE,

@@ -1,5 +1,7 @@
 """The login pages: one view, one domain call."""
 
+from datetime import timedelta
+
 from django.contrib import messages
 from django.contrib.auth import login as auth_login
 from django.contrib.auth import logout as auth_logout
@@ -16,7 +18,7 @@ from django_otp import login as otp_login
 from portal.caller import SignedInRequest, caller
 from portal.errors import Reason, Refused
 from portal.models import User
-from portal.sessions import open_for
+from portal.sessions import STARTED, open_for
 from sls.access import PROVEN_AT
 from sls.catalog import DeviceKind, Element
 from sls.devices.forms import ResponseForm
@@ -24,11 +26,12 @@ from sls.devices.queries import answerable_grants
 from sls.devices.rules import ProofRefusal
 from sls.models import DeviceGrant, LoginAttempt
 
-from . import operations, pending
+from . import operations, pending, queries
 from .forms import DeviceForm, PasswordForm
 from .rules import LoginRefusal
 
 BACKEND = "portal.backends.EntityBackend"
+NO_WAIT = timedelta(0)
 PAGES = {
     Element.CHALLENGE_CODE: "login_challenge",
     Element.INDEX_NUMBERS: "login_card",
@@ -38,6 +41,7 @@ PAGES = {
 ALIVE_AFTER = (
     None,
     ProofRefusal.INVALID_RESPONSE,
+    LoginRefusal.NEWER_LOGIN,
     ProofRefusal.TOO_SOON,
     ProofRefusal.TOO_MANY_MESSAGES,
 )
@@ -61,10 +65,12 @@ def login(request: HttpRequest) -> HttpResponse:
             known_browser=pending.known_browser(request, form.cleaned_data["username"]),
         )
     except Refused as refused:
-        return _password_page(request, form, goal, refused.reason)
+        return _password_page(request, form, goal, refused.reason, refused.wait)
     if begun.attempt is None:
         _enter(request, begun.user, None)
-        return redirect(goal or "home")
+        response = redirect(goal or "home")
+        pending.remember_browser(request, response, begun.user)
+        return response
     pending.stash(request, begun)
     if goal:
         request.session["next"] = goal
@@ -72,11 +78,14 @@ def login(request: HttpRequest) -> HttpResponse:
 
 
 def _password_page(
-    request: HttpRequest, form: PasswordForm, goal: str, refusal: Reason | None = None
+    request: HttpRequest,
+    form: PasswordForm,
+    goal: str,
+    refusal: Reason | None = None,
+    wait: timedelta = NO_WAIT,
 ) -> HttpResponse:
-    return render(
-        request, "sls/login/password.html", {"form": form, "next": goal, "refusal": refusal}
-    )
+    context = {"form": form, "next": goal, "refusal": refusal, "wait": int(wait.total_seconds())}
+    return render(request, "sls/login/password.html", context)
 
 
 def _to_device(attempt: LoginAttempt, *, several: bool) -> HttpResponse:
@@ -117,6 +126,7 @@ def choose(request: HttpRequest) -> HttpResponse:
             operations.choose(
                 attempt,
                 grant_id=form.cleaned_data["grant"],
+                preference=form.preference,
                 by=caller(request),
                 now=timezone.now(),
             )
@@ -141,6 +151,7 @@ def respond(request: HttpRequest, element: Element) -> HttpResponse:
     refusal: Reason | None = None
     if request.method == "POST" and form.is_valid():
         try:
+            pending.refuse_older(request, attempt)
             grant = operations.complete(
                 attempt,
                 response=form.cleaned_data["response"],
@@ -151,9 +162,11 @@ def respond(request: HttpRequest, element: Element) -> HttpResponse:
             goal = request.session.get("next") or "home"
             _enter(request, attempt.user, grant)
             response = redirect(goal)
-            pending.remember_browser(request, response, attempt.user.username)
+            pending.remember_browser(request, response, attempt.user)
             return response
         except Refused as refused:
+            if queries.was_completed(attempt):
+                return redirect("home")  # by the first click of a double click
             if refused.reason is LoginRefusal.LOGIN_OVER:
                 return _over(request)
             refusal = refused.reason
@@ -196,19 +209,29 @@ def send_again(request: HttpRequest) -> HttpResponse:
 
 
 def _enter(request: HttpRequest, user: User, grant: DeviceGrant | None) -> None:
-    """Open the session; Django gives it a new key."""
+    """Open the session; Django gives it a new key. Proving the device once more makes it no younger."""
+    goes_on = request.user.is_authenticated and request.user.pk == user.pk
+    since = request.session.get(STARTED, "") if goes_on else ""
     for key in (pending.KEY, "next"):
         request.session.pop(key, None)
     auth_login(request, user, backend=BACKEND)
     where = caller(request)
-    open_for(request, address=where.address, browser=where.browser)
+    open_for(request, address=where.address, browser=where.browser, since=since)
     if grant is not None:
         otp_login(request, grant)
         request.session[PROVEN_AT] = timezone.now().isoformat()
 
 
 def _over(request: HttpRequest) -> HttpResponse:
-    request.session.pop(pending.KEY, None)
+    """
+    There is no login to go on with. Whoever is in already came by Back, Reload or a double click; a request
+    without any login may be the second click, whose browser has got its new cookie meanwhile.
+    """
+    has_one = request.session.pop(pending.KEY, None) is not None
+    if request.user.is_authenticated:
+        return redirect(request.session.get("next") or "home")
+    if request.method == "POST" and not has_one:
+        return redirect("home")
     return _password_page(request, PasswordForm(), "", LoginRefusal.LOGIN_OVER)
 
 

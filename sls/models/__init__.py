@@ -1,7 +1,8 @@
 from .challenge import Challenge, ChallengeState, Purpose
 from .device import DeviceGrant, DeviceState, GrantState, SecurityDevice
-from .login import AttemptState, LoginAttempt
+from .login import AttemptState, LoginAttempt, Preference
 from .mobile import NumberCheck, NumberCheckState
+from .reset import PasswordReset, ResetState
 from .share import ShareRequest, ShareState
 from .temporary import (
     CardRequestState,
@@ -25,7 +26,10 @@ __all__ = [
     "NumberCheck",
     "NumberCheckState",
     "OnlineCardRequest",
+    "PasswordReset",
+    "Preference",
     "Purpose",
+    "ResetState",
     "SecurityDevice",
     "ShareRequest",
     "ShareState",

@@ -17,6 +17,7 @@ class Purpose(models.TextChoices):
     LOGIN = "login", _("Log in")
     SHARE = "share", _("Share a device")
     ACTIVATE = "activate", _("Activate a device")
+    RESET = "reset", _("Set a new password")
 
 
 class ChallengeState(models.TextChoices):

@@ -137,6 +137,7 @@ class DeviceGrant(OtpDevice):  # type: ignore[django-manager-missing]
     granted_at = models.DateTimeField(_("since"))
     ended_at = models.DateTimeField(_("ended at"), null=True, blank=True)
     last_used_at = models.DateTimeField(_("last used"), null=True, blank=True)
+    is_preferred = models.BooleanField(_("asked for first"), default=False)
 
     class Meta:
         verbose_name = _("device grant")
@@ -161,6 +162,11 @@ class DeviceGrant(OtpDevice):  # type: ignore[django-manager-missing]
                 fields=["device"],
                 condition=Q(state__in=LIVE, share__isnull=True),
                 name="one_owner_per_device",
+            ),
+            models.UniqueConstraint(
+                fields=["user"],
+                condition=Q(is_preferred=True),
+                name="one_preferred_device_per_user",
             ),
         ]
 

@@ -1,5 +1,6 @@
 """What pages of one feature show of another, without importing it."""
 
+from datetime import datetime
 from typing import Any
 
 from django import template
@@ -8,6 +9,7 @@ from django.template.context import Context
 
 from portal.compiled import compiled
 from sls.access import has_active_device
+from sls.activity import rules as activity
 from sls.catalog import DeviceKind
 from sls.enrolment.forms import EnrolmentForm
 from sls.models import DeviceGrant, GrantState
@@ -49,3 +51,14 @@ def _waiting(user: Any) -> QuerySet[DeviceGrant]:
 @register.filter
 def kind_label(kind: str) -> str:
     return str(DeviceKind(kind).label)
+
+
+@register.filter
+def moment(text: str) -> datetime:
+    """The time that a message's context carries as text."""
+    return datetime.fromisoformat(text)
+
+
+@register.filter
+def browser_in_words(user_agent: str) -> str:
+    return activity.browser_in_words(user_agent)
