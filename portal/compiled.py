@@ -10,7 +10,8 @@ the few reads that every page makes, this keeps the SQL and fills in the values:
 
     rows = _open_sessions(user=7, now=now)    # a list: models, or tuples of a `values_list`
 
-The function is called once, with placeholders for values; it must not decide anything by them.
+The function is called once, with placeholders for values; it must not decide anything by them. For
+`@compiled_update` it returns the rows to update, as a queryset, and the new columns, as a dict.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from typing import Any
 from django.db import connection, models
 from django.db.models.expressions import Expression
 from django.db.models.query import ModelIterable, get_related_populators
+from django.db.models.sql import UpdateQuery
 
 
 class Param(Expression):
@@ -35,13 +37,40 @@ class Param(Expression):
         return "%s", [self]
 
 
+Values = dict[str, Any]
+Fields = dict[str, "models.Field[Any, Any]"]
+
+
+class Update:
+    """What `@compiled_update` makes of a function: call it with the values by name; how many rows it touched."""
+
+    def __init__(self, build: Callable[..., tuple[Any, Values]], fields: Fields) -> None:
+        self._build = build
+        self._fields = fields
+        self.__doc__ = build.__doc__
+
+    def __call__(self, **values: Any) -> int:
+        sql, params = self._statement
+        with _cursor() as cursor:
+            cursor.execute(sql, _fill(params, values))
+            return int(cursor.rowcount)
+
+    @cached_property
+    def _statement(self) -> tuple[str, list[Any]]:
+        queryset, columns = self._build(**_placeholders(self._fields))
+        query = queryset.query.chain(UpdateQuery)
+        query.add_update_values(columns)
+        sql, params = query.get_compiler(using=queryset.db).as_sql()
+        return sql, list(params)
+
+
 class Compiled:
     """What `@compiled` makes of a function: call it with the values by name."""
 
     def __init__(
         self,
         build: Callable[..., models.QuerySet[Any, Any]],
-        fields: dict[str, models.Field[Any, Any]],
+        fields: Fields,
     ) -> None:
         self._build = build
         self._fields = fields
@@ -50,7 +79,7 @@ class Compiled:
     def __call__(self, **values: Any) -> list[Any]:
         self._shape  # noqa: B018  # compiled before the cursor is opened
         with _cursor() as cursor:
-            cursor.execute(self._shape.sql, self._shape.fill(values))
+            cursor.execute(self._shape.sql, _fill(self._shape.params, values))
             rows = cursor.fetchall()
         return list(self._shape.results(rows))
 
@@ -60,8 +89,7 @@ class Compiled:
 
     @cached_property
     def _shape(self) -> _Shape:
-        params = {name: Param(name, field) for name, field in self._fields.items()}
-        return _Shape(self._build(**params))
+        return _Shape(self._build(**_placeholders(self._fields)))
 
 
 class _Shape:
@@ -69,7 +97,7 @@ class _Shape:
 
     def __init__(self, queryset: models.QuerySet[Any, Any]) -> None:
         compiler: Any = queryset.query.get_compiler(using=queryset.db)
-        self.sql, self._params = compiler.as_sql()
+        self.sql, self.params = compiler.as_sql()
         columns = [column for column, _sql, _alias in compiler.select[: compiler.col_count]]
         self._converters = compiler.get_converters(columns)
         self._annotations = compiler.annotation_col_map or {}
@@ -82,14 +110,6 @@ class _Shape:
             self._names = [column.target.attname for column in columns[self._own]]
             populators: Any = get_related_populators
             self._related = populators(compiler.klass_info, compiler.select, queryset.db)
-
-    def fill(self, values: dict[str, Any]) -> list[Any]:
-        return [
-            p.output_field.get_db_prep_value(values[p.name], connection)
-            if isinstance(p, Param)
-            else p
-            for p in self._params
-        ]
 
     def results(self, rows: Iterable[tuple[Any, ...]]) -> Iterator[Any]:
         converted = map(self._convert, rows) if self._converters else rows
@@ -110,6 +130,22 @@ class _Shape:
         for name, position in self._annotations.items():
             setattr(found, name, row[position])
         return found
+
+
+def compiled_update(**fields: models.Field[Any, Any]) -> Callable[[Callable[..., Any]], Update]:
+    """Compile the update of the rows and columns that the decorated function returns."""
+    return lambda build: Update(build, fields)
+
+
+def _placeholders(fields: Fields) -> dict[str, Param]:
+    return {name: Param(name, field) for name, field in fields.items()}
+
+
+def _fill(params: Iterable[Any], values: Values) -> list[Any]:
+    return [
+        p.output_field.get_db_prep_value(values[p.name], connection) if isinstance(p, Param) else p
+        for p in params
+    ]
 
 
 def _cursor() -> Any:

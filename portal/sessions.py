@@ -4,15 +4,28 @@ from datetime import datetime
 from typing import Any
 
 from django.contrib.auth import SESSION_KEY
+from django.contrib.sessions.backends.base import CreateError
 from django.contrib.sessions.backends.db import SessionStore as DatabaseStore
-from django.db.models import CharField, DateTimeField, QuerySet
+from django.db import IntegrityError
+from django.db.models import BigIntegerField, CharField, DateTimeField, QuerySet, TextField
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.crypto import get_random_string
 
-from portal.compiled import compiled
+from portal.compiled import compiled, compiled_update, insert
 
 KEY_LENGTH = 40  # letters and digits: 238 bits
+COLUMNS: dict[str, Any] = {
+    "session_key": CharField(),
+    "session_data": TextField(),
+    "expire_date": DateTimeField(),
+    "user_id": BigIntegerField(),
+    "handle": CharField(),
+    "address": CharField(),
+    "browser": CharField(),
+    "started_at": DateTimeField(),
+    "seen_at": DateTimeField(),
+}
 STARTED, SEEN, ADDRESS, BROWSER = "started_at", "seen_at", "address", "browser"
 
 
@@ -71,11 +84,19 @@ class SessionStore(DatabaseStore):
         if before and self.session_key is None:
             self._session_key = self._get_new_session_key()
             row = self.create_model_instance(self._get_session())  # type: ignore[attr-defined]
-            columns = {field.attname: getattr(row, field.attname) for field in row._meta.fields}
-            if self.model.objects.filter(session_key=before).update(**columns):
+            if _renew(before=before, **{name: getattr(row, name) for name in COLUMNS}):
                 return
             self._session_key = None
-        super().save(must_create)
+        if must_create:
+            self._insert()
+        else:
+            super().save()
+
+    def _insert(self) -> None:
+        try:
+            insert(self.create_model_instance(self._get_session(no_load=True)))  # type: ignore[attr-defined]
+        except IntegrityError as error:
+            raise CreateError from error
 
     def delete(self, session_key: str | None = None) -> None:
         keys = {session_key or self.session_key, self._key_before} - {None, ""}
@@ -100,6 +121,11 @@ class SessionStore(DatabaseStore):
 def _session_data(key: Any, now: Any) -> QuerySet[Any, tuple[str]]:
     rows = SessionStore.get_model_class().objects.filter(session_key=key, expire_date__gt=now)
     return rows.values_list("session_data")
+
+
+@compiled_update(before=CharField(), **COLUMNS)
+def _renew(before: Any, **columns: Any) -> tuple[QuerySet[Any], dict[str, Any]]:
+    return SessionStore.get_model_class().objects.filter(session_key=before), columns
 
 
 def open_for(request: HttpRequest, *, address: str, browser: str, since: str = "") -> None:

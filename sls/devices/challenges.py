@@ -30,7 +30,7 @@ from django.db.models import (
 )
 
 from portal import throttle, vault
-from portal.compiled import compiled, insert
+from portal.compiled import compiled, compiled_update, insert
 from portal.errors import Refused
 from portal.models import Channel, User
 from portal.outbox.enqueue import enqueue, message
@@ -211,23 +211,30 @@ def answer(
     """
     if not _is_right(challenge, response):
         raise Refused(ProofRefusal.INVALID_RESPONSE)
-    claim = Challenge.objects.filter(
-        pk=challenge.pk,
-        purpose=purpose,
-        session=session,
-        state=ChallengeState.OPEN,
-        expires_at__gt=now,
-    )
-    # No join here: PostgreSQL would make it a subquery, which a waiting loser does not evaluate again.
-    active = SecurityDevice.objects.filter(pk=OuterRef("device"), state=DeviceState.ACTIVE)
-    claim = claim.filter(Exists(active.filter(unexpired(now, device=""))))
     try:
-        claimed = claim.update(state=ChallengeState.ANSWERED, answered_at=now)
+        claimed = _claim(pk=challenge.pk, purpose=purpose, session=session, now=now)
     except IntegrityError as error:  # the same question was answered through another challenge
         raise Refused(ProofRefusal.CHALLENGE_EXPIRED) from error
     if not claimed:
         raise Refused(ProofRefusal.CHALLENGE_EXPIRED)
     throttle.clear([*_limits(challenge, users), *also_clear])
+
+
+@compiled_update(pk=UUIDField(), purpose=CharField(), session=CharField(), now=DateTimeField())
+def _claim(
+    pk: Any, purpose: Any, session: Any, now: Any
+) -> tuple[QuerySet[Challenge], dict[str, Any]]:
+    # No join here: PostgreSQL would make it a subquery, which a waiting loser does not evaluate again.
+    active = SecurityDevice.objects.filter(pk=OuterRef("device"), state=DeviceState.ACTIVE)
+    rows = Challenge.objects.filter(
+        Exists(active.filter(unexpired(now, device=""))),
+        pk=pk,
+        purpose=purpose,
+        session=session,
+        state=ChallengeState.OPEN,
+        expires_at__gt=now,
+    )
+    return rows, {"state": ChallengeState.ANSWERED, "answered_at": now}
 
 
 def _limits(challenge: Challenge, users: Iterable[User]) -> list[throttle.Pair]:

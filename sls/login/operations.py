@@ -4,15 +4,23 @@ import hashlib
 import secrets
 from contextlib import suppress
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import (
+    BigIntegerField,
+    CharField,
+    DateTimeField,
+    Exists,
+    OuterRef,
+    QuerySet,
+    UUIDField,
+)
 
 from portal import audit, credentials, throttle
 from portal.caller import Caller
-from portal.compiled import insert
+from portal.compiled import compiled_update, insert
 from portal.errors import Refused
 from portal.models import OutboxMessage, User
 from portal.models.account import normalise_username
@@ -245,9 +253,7 @@ def _complete(
         now=now,
         also_clear=failures,
     )
-    _claim(attempt, now=now, state=AttemptState.COMPLETED)
-    still_good = DeviceGrant.objects.filter(pk=grant.pk, state=GrantState.ACTIVE)
-    if not still_good.update(last_used_at=now):
+    if not _end(pk=attempt.pk, password=user.password, now=now) or not _use(pk=grant.pk, now=now):
         raise Refused(LoginRefusal.LOGIN_OVER)
     _prefer(attempt, grant)
     if tells:
@@ -284,18 +290,29 @@ def _new_browser(
     )
 
 
-def _claim(attempt: LoginAttempt, *, now: datetime, **columns: object) -> None:
+def _waiting(pk: Any, password: Any, now: Any) -> QuerySet[LoginAttempt]:
+    """The attempt while it waits and its user is as he was read."""
     as_read = User.objects.filter(
-        pk=OuterRef("user"),
-        is_active=True,
-        locked_at__isnull=True,
-        password=attempt.user.password,
+        pk=OuterRef("user"), is_active=True, locked_at__isnull=True, password=password
     )
-    ours = LoginAttempt.objects.filter(
-        Exists(as_read), pk=attempt.pk, state=AttemptState.PENDING, expires_at__gt=now
+    return LoginAttempt.objects.filter(
+        Exists(as_read), pk=pk, state=AttemptState.PENDING, expires_at__gt=now
     )
-    if not ours.update(**columns):
+
+
+def _claim(attempt: LoginAttempt, *, now: datetime, **columns: object) -> None:
+    if not _waiting(attempt.pk, attempt.user.password, now).update(**columns):
         raise Refused(LoginRefusal.LOGIN_OVER)
+
+
+@compiled_update(pk=UUIDField(), password=CharField(), now=DateTimeField())
+def _end(pk: Any, password: Any, now: Any) -> tuple[QuerySet[LoginAttempt], dict[str, Any]]:
+    return _waiting(pk, password, now), {"state": AttemptState.COMPLETED}
+
+
+@compiled_update(pk=BigIntegerField(), now=DateTimeField())
+def _use(pk: Any, now: Any) -> tuple[QuerySet[DeviceGrant], dict[str, Any]]:
+    return DeviceGrant.objects.filter(pk=pk, state=GrantState.ACTIVE), {"last_used_at": now}
 
 
 def close_expired(*, now: datetime) -> None:
