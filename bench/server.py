@@ -1,4 +1,4 @@
-"""One web server, the product's or the floor's: the same uvicorn, a2wsgi, processes and threads."""
+"""One web server, the product's, the floor's or a peer's: the same uvicorn, a2wsgi, processes and threads."""
 
 import os
 import socket
@@ -44,9 +44,11 @@ def free_port() -> int:
 
 
 @contextmanager
-def serve(application: str, environment: dict[str, str], ready: str) -> Iterator[Server]:
+def serve(
+    application: str, environment: dict[str, str], ready: str, *, python: str = sys.executable
+) -> Iterator[Server]:
     port = free_port()
-    command = [sys.executable, "-m", "uvicorn", application, "--host", "127.0.0.1"]
+    command = [python, "-m", "uvicorn", application, "--host", "127.0.0.1"]
     command += ["--port", str(port), "--workers", str(PROCESSES), "--lifespan", "off"]
     command += ["--timeout-graceful-shutdown", "3", "--no-server-header", "--no-access-log"]
     command += ["--no-proxy-headers", "--log-level", "warning"]
