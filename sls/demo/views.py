@@ -16,6 +16,7 @@ def demo(request: HttpRequest) -> HttpResponse:
         "users": cast.as_json()["users"],
         "dsc_devices": [d for d in cast.DEVICES if d.kind == DeviceKind.DSC_PLUS],
         "cards": [d for d in cast.DEVICES if d.kind == DeviceKind.CODE_CARD],
+        "codes": [d for d in cast.DEVICES if d.kind == DeviceKind.TEMPORARY_CODE],
         "messages_delivered": delivered_messages(),
     }
     return render(request, "sls/demo/demo.html", context)
