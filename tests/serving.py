@@ -425,6 +425,7 @@ class Portal:
             "UPDATE sls_securitydevice SET state = 'active' WHERE kind = 'temporary_code'",
             "DELETE FROM portal_allowance",
             "UPDATE sls_devicegrant SET state = 'active', confirmed = true, ended_at = NULL",
+            "UPDATE sls_devicegrant SET last_used_at = NULL",
             *(["DELETE FROM portal_browsersession"] if sessions else []),
         ]
         with self.connection() as connection:

@@ -46,7 +46,10 @@ class SecurityDeviceAdmin(ReadOnly):
     list_filter = ("kind", "state")
     search_fields = ("=serial", "=grants__user__username")
     search_help_text = _("A whole serial number or username")
-    fields = ("kind", "serial_masked", "state", "owner", "sharers", "created_at")
+    fields = (
+        *("kind", "serial_masked", "state", "owner", "sharers"),
+        *("created_at", "full_access_until", "expires_at"),
+    )
     show_full_result_count = False
 
     @admin.display(description=_("serial number"), ordering="serial")

@@ -29,6 +29,7 @@ def demo(request: HttpRequest) -> HttpResponse:
         ],
         "dsc": by_serial.get(wanted) or next(iter(by_serial.values())),
         "cards": [d for d in cast.DEVICES if d.kind == DeviceKind.CODE_CARD],
+        "codes": [d for d in cast.DEVICES if d.kind == DeviceKind.TEMPORARY_CODE],
         "messages_delivered": messages,
         "older": number + 1 if has_older else None,
     }

@@ -50,9 +50,18 @@ def _add(
         raise Refused(NumberRefusal.PERMANENT_FIRST)
     number, is_new = PhoneNumber.objects.get_or_create(entity=user.entity, e164=e164)
     if is_new:
-        fact = f"{number.pk}"
-        told = message(user=user, event="number_added", fact=fact, now=now, number=masked(e164))
-        enqueue([told])
+        # The number is shared by all usernames of the person, so each of them is told.
+        enqueue(
+            message(
+                user=told,
+                event="number_added",
+                fact=str(number.pk),
+                now=now,
+                number=masked(e164),
+                by=user.username,
+            )
+            for told in User.objects.filter(entity=user.entity, is_active=True).order_by("pk")
+        )
     audit.record(
         event=events.NUMBER_ADDED, by=by, subject=user, at=now, number=masked(e164), new=is_new
     )

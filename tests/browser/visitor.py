@@ -19,6 +19,7 @@ SETTINGS = (
     "/settings/user/password/",
     "/settings/user/sessions/",
     "/settings/user/history/",
+    "/settings/user/mobile/",
 )
 SUBMIT = "main form button[type=submit]"
 MOST_TABS = 60

@@ -4,13 +4,14 @@ import io
 import json
 import os
 import re
+from datetime import timedelta
 
 import pytest
 from django.core.management import CommandError, call_command
 
 from portal import throttle
 from portal.caller import SYSTEM
-from portal.models import Allowance, AuditEvent, Entity, OutboxMessage, User
+from portal.models import Allowance, AuditEvent, Entity, OutboxMessage, PhoneNumber, User
 from portal.outbox.enqueue import enqueue, message
 from sls import codecard, oath
 from sls.catalog import DSC_PLUS_SUITE, IB_KEY_SUITE
@@ -18,7 +19,9 @@ from sls.demo import cast, operations, simulator
 from sls.devices import challenges
 from sls.devices import operations as devices
 from sls.login import operations as login
+from sls.mobile import operations as mobile
 from sls.models import DeviceGrant, LoginAttempt, SecurityDevice, ShareRequest
+from sls.online_card import operations as online_card
 from tests.conftest import NOW, by, password, person
 from tests.sls.test_admin import borrow
 
@@ -262,6 +265,32 @@ def test_the_answer_command_needs_no_pin_for_an_ib_key():
 def test_the_answer_command_says_what_is_wrong(args, words):
     with pytest.raises(CommandError, match=words):
         run("answer", *args)
+
+
+def test_the_temporary_code_opens_a_login_and_lasts_the_evening_from_every_start_on(on_stage):
+    later = NOW + timedelta(days=30)
+    operations.recreate(now=later)
+    device = SecurityDevice.objects.get(kind="temporary_code")
+    assert device.full_access_until == later + timedelta(days=2)
+    code = next(d["code"] for d in printed()["devices"] if d["kind"] == "temporary_code")
+    assert run("answer", device.serial, "-").strip() == code
+    assert challenges.expected_response(device, "") == code
+
+
+def test_what_the_cast_got_for_the_time_being_is_forgotten(on_stage):
+    before = SecurityDevice.objects.count()
+    card = online_card.request(by=by("no_device"), now=NOW)
+    mobile.send_code(PhoneNumber.objects.get(entity=card.user.entity_id), by=by("owner"), now=NOW)
+    devices.give_temporary_code(person("stranger"), now=NOW)
+    operations.recreate(now=NOW)
+    assert SecurityDevice.objects.count() == before
+
+
+def test_support_and_officers_may_issue_a_code_together(on_stage):
+    assert person("support").has_perm("sls.request_temporary_code")
+    assert not person("support").has_perm("sls.confirm_temporary_code")
+    assert person("officer").has_perm("sls.confirm_temporary_code")
+    assert not person("officer").has_perm("sls.request_temporary_code")
 
 
 # --- The page ---------------------------------------------------------------------------------------
