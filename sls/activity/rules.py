@@ -27,7 +27,7 @@ WORDS = {
     events.LOGIN_CHALLENGED: _("Login: another device was chosen"),
     events.LOGIN_COMPLETED: _("Login completed"),
     events.LOGIN_UNFINISHED: _("Login: the password was right, the second factor did not follow"),
-    events.LOGIN_DISOWNED: _("\u201cThis was not me\u201d: all sessions and the password ended"),
+    events.LOGIN_DISOWNED: _('"This was not me": all sessions and the password ended'),
     events.LOGGED_OUT: _("Logged out"),
     events.SHARE_STARTED: _("Sharing: the device owner was named"),
     events.SHARE_PROVEN: _("Sharing: the device was confirmed"),
