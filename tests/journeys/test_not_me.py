@@ -163,7 +163,11 @@ def test_the_link_expires(log_in: LogIn, settings):
     assert person("owner").check_password(password("owner"))
 
 
-@pytest.mark.parametrize("forged", ["x", "a" * 2000, signing.dumps([1, 2, "x"], salt="other")])
+@pytest.mark.parametrize(
+    "forged",
+    ["x", "a" * 2000, signing.dumps([1, 2, "x"], salt="other")],
+    ids=["short", "long", "signed for something else"],
+)
 def test_a_forged_link_does_nothing(forged):
     page = Client(raise_request_exception=False).post(f"/settings/user/not-me/{forged}/")
     assert page.status_code == 409
