@@ -14,6 +14,7 @@ from portal.models import User
 from portal.models.account import normalise_username
 from sls.models import AttemptState, LoginAttempt
 
+from . import queries
 from .operations import Begun, digest
 from .rules import LoginRefusal
 
@@ -46,6 +47,12 @@ def load(request: HttpRequest) -> LoginAttempt | None:
     if attempt is None or not constant_time_compare(attempt.session, digest(kept["mark"])):
         return None
     return attempt
+
+
+def may_be_done(request: HttpRequest) -> bool:
+    """Has this browser's login been completed, or has the request no login at all?"""
+    kept = request.session.get(KEY)
+    return kept is None or queries.is_completed(kept["attempt"])
 
 
 def refuse_older(request: HttpRequest, attempt: LoginAttempt) -> None:
