@@ -414,11 +414,12 @@ class Portal:
         statements = [
             "DELETE FROM portal_outboxmessage",
             "DELETE FROM sls_loginattempt",
+            "DELETE FROM sls_passwordreset",
             "DELETE FROM sls_devicegrant WHERE share_id IS NOT NULL",
             "DELETE FROM sls_sharerequest",
             "DELETE FROM sls_challenge",
             "DELETE FROM portal_allowance",
-            "UPDATE sls_devicegrant SET state = 'active', confirmed = true, ended_at = NULL",
+            "UPDATE sls_devicegrant SET state = 'active', confirmed = true, ended_at = NULL, is_preferred = false",
             *(["DELETE FROM portal_browsersession"] if sessions else []),
         ]
         with self.connection() as connection:
