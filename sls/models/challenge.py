@@ -16,6 +16,7 @@ class Purpose(models.TextChoices):
 
     LOGIN = "login", _("Log in")
     SHARE = "share", _("Share a device")
+    ACTIVATE = "activate", _("Activate a phone")
 
 
 class ChallengeState(models.TextChoices):
