@@ -31,10 +31,13 @@ class AuditEventAdmin(ReadOnly):
 
 @admin.register(OutboxMessage)
 class OutboxMessageAdmin(ReadOnly):
-    list_display = ("created_at", "event", "user", "channel", "state", "attempts", "sent_at")
+    list_display = (
+        *("created_at", "event", "user", "channel", "target"),
+        *("state", "attempts", "sent_at"),
+    )
     list_filter = ("state", "channel", "event")
     list_select_related = ("user",)
-    exclude = ("context",)
+    exclude = ("context", "recipient")
     show_full_result_count = False
 
 

@@ -9,11 +9,14 @@ class PortalConfig(AppConfig):
     default = True
 
     def ready(self) -> None:
-        """No process starts with weak keys or malformed limits, whether it runs the system checks or not."""
+        """No process starts with weak keys, malformed limits or gateways, whether it runs the system checks or not."""
         from portal import throttle, vault
+        from portal.outbox.channels import sms_http
 
         vault.parse_keys(settings.VAULT_KEYS)
         throttle.check_sizes(settings.LIMITS)
+        if settings.SMS_URL:
+            sms_http.gateway(settings.SMS_URL)
 
 
 class PortalAdminConfig(admin_apps.AdminConfig):

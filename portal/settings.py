@@ -314,7 +314,13 @@ MESSAGE_CHANNELS = {
         "portal.outbox.channels."
         + ("folder" if DEMO_MODE or "MESSAGE_FOLDER" in os.environ else "email"),
     ),
+    "sms": env.str(
+        "SMS_CHANNEL",
+        "portal.outbox.channels."
+        + ("folder" if DEMO_MODE or "MESSAGE_FOLDER" in os.environ else "sms_http"),
+    ),
 }
+SMS_URL = env.str("SMS_URL", "")  # "twilio://sid:token@api.twilio.com/?from=+1…"
 EMAIL_CONFIG = env.email_url("EMAIL_URL", default="smtp://localhost:25")
 vars().update(EMAIL_CONFIG)
 EMAIL_TIMEOUT = 10

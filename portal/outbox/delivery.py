@@ -5,6 +5,7 @@ import logging
 import uuid
 from datetime import datetime, timedelta
 from importlib import import_module
+from typing import Any
 
 from django.conf import settings
 from django.db.models import F, Q
@@ -12,13 +13,15 @@ from django.template.loader import render_to_string
 from django.utils import translation
 
 from portal import vault
-from portal.models import MessageState, OutboxMessage
+from portal.models import Channel, MessageState, OutboxMessage
 
+from . import sms
 from .channels.base import DeliveryError, Message
 
 log = logging.getLogger(__name__)
 
 LEASE = timedelta(seconds=60)  # a channel is expected to answer well within
+FORGOTTEN = {"context": "", "recipient": ""}
 PAUSES = [timedelta(seconds=s) for s in (5, 30, 120, 600, 1800)]
 
 
@@ -36,7 +39,7 @@ def deliver(message_id: uuid.UUID, *, now: datetime) -> bool:
     if row is None:
         return False
     if row.expires_at <= now:
-        _close(row, state=MessageState.EXPIRED, context="")
+        _close(row, state=MessageState.EXPIRED, **FORGOTTEN)
         return False
     try:
         channel = import_module(settings.MESSAGE_CHANNELS[row.channel])
@@ -52,7 +55,7 @@ def deliver(message_id: uuid.UUID, *, now: datetime) -> bool:
         _close(row, state=MessageState.FAILED, last_error=type(error).__name__)
         return False
     try:
-        channel.send(letter)
+        gateway_id = channel.send(letter) or ""
     except DeliveryError as error:
         _postpone(row, error, now=now)
         return False
@@ -60,7 +63,14 @@ def deliver(message_id: uuid.UUID, *, now: datetime) -> bool:
         log.exception("message %s cannot be handed over", row.pk)
         _postpone(row, DeliveryError(type(error).__name__), now=now)
         return False
-    return _close(row, state=MessageState.SENT, sent_at=now, context="", last_error="")
+    return _close(
+        row,
+        state=MessageState.SENT,
+        sent_at=now,
+        last_error="",
+        gateway_id=gateway_id[:80],
+        **FORGOTTEN,
+    )
 
 
 def _claim(message_id: uuid.UUID, *, now: datetime) -> OutboxMessage | None:
@@ -82,32 +92,49 @@ def _close(row: OutboxMessage, **columns: object) -> bool:
 
 def _postpone(row: OutboxMessage, error: DeliveryError, *, now: datetime) -> None:
     tries_left = row.attempts <= len(PAUSES)
+    answer = {
+        "last_error": str(error)[:200],
+        "maybe_twice": row.maybe_twice or error.unsure,
+    }
     if error.permanent or not tries_left:
-        _close(row, state=MessageState.FAILED, last_error=str(error)[:200])
+        _close(row, state=MessageState.FAILED, **answer)
     else:
-        pause = PAUSES[row.attempts - 1]
-        _close(
-            row,
-            state=MessageState.QUEUED,
-            next_try_at=now + pause,
-            last_error=str(error)[:200],
-        )
+        next_try_at = min(now + PAUSES[row.attempts - 1], row.expires_at)
+        _close(row, state=MessageState.QUEUED, next_try_at=next_try_at, **answer)
 
 
 def render(row: OutboxMessage) -> Message:
-    """The message's words in the receiver's language. The first line of the template is the subject."""
+    """The message in the receiver's language."""
     opened = json.loads(vault.sealed_field(row, "context").open_from(row))
-    context = {**opened, "user": row.user, "brand": settings.BRAND, "base_url": settings.BASE_URL}
+    to = vault.sealed_field(row, "recipient").open_from(row) or row.user.email
     with translation.override(row.language):
-        words = render_to_string(f"messages/{row.event}/{row.channel}.txt", context)
-    subject, _, text = words.strip().partition("\n")
+        subject, text = WORDS[Channel(row.channel)](row, opened)
     return Message(
         key=row.idempotency_key,
         channel=row.channel,
         event=row.event,
-        to=row.user.email,
+        to=to,
         username=row.user.username,
         language=row.language,
-        subject=" ".join(subject.split())[:150],
-        text=text.strip(),
+        subject=subject,
+        text=text,
+        expires_at=row.expires_at,
     )
+
+
+def _letter(row: OutboxMessage, opened: dict[str, Any]) -> tuple[str, str]:
+    """The first line of the template is the subject."""
+    shared = {"user": row.user, "brand": settings.BRAND, "base_url": settings.BASE_URL}
+    words = render_to_string(f"messages/{row.event}/{row.channel}.txt", opened | shared)
+    subject, _, text = words.strip().partition("\n")
+    return " ".join(subject.split())[:150], text.strip()
+
+
+def _short_text(row: OutboxMessage, opened: dict[str, Any]) -> tuple[str, str]:
+    """One line without a subject. The template gets no address to make a link of."""
+    shown = {name: sms.harmless(value) for name, value in opened.items()}
+    words = render_to_string(f"messages/{row.event}/sms.txt", shown | {"brand": settings.BRAND})
+    return "", sms.one_line(words)
+
+
+WORDS = {Channel.EMAIL: _letter, Channel.SMS: _short_text}

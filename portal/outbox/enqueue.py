@@ -20,6 +20,8 @@ from django.db import connection, transaction
 from portal import vault
 from portal.models import Channel, OutboxMessage, User
 
+from . import recipients
+
 log = logging.getLogger(__name__)
 
 LIFE = timedelta(days=3)
@@ -33,24 +35,31 @@ def message(
     fact: str,
     now: datetime,
     channel: Channel = Channel.EMAIL,
+    to: str = "",
     life: timedelta = LIFE,
     **context: Any,
 ) -> OutboxMessage:
     """
     A message about `event` for `user`, not yet saved. `fact` names what it tells of, so that it is told
     once; `context` (strings and numbers) fills the template `messages/<event>/<channel>.txt`.
+
+    An e-mail goes to the user's address, so it takes no `to`; an SMS takes a number in E.164 form, a push a
+    subscription as JSON. After its `life` a message is dropped: give a code's message the life of the code.
     """
+    target = recipients.mask(channel, to)
     row = OutboxMessage(
         user=user,
         channel=channel,
         event=event,
         language=user.language,
+        target=target,
         idempotency_key=f"{event}:{fact}:{user.pk}:{channel}",
         created_at=now,
         next_try_at=now,
         expires_at=now + life,
     )
     vault.sealed_field(row, "context").seal_into(row, json.dumps(context))
+    vault.sealed_field(row, "recipient").seal_into(row, to)
     return row
 
 

@@ -18,5 +18,7 @@ def send(message: Message) -> None:
     name = hashlib.sha256(message.key.encode()).hexdigest()[:16]
     content = asdict(message) | {"sent_at": timezone.now().isoformat()}
     scratch = folder / f".{name}.{os.getpid()}"
-    scratch.write_text(json.dumps(content, ensure_ascii=False, indent=2), encoding="utf-8")
+    scratch.write_text(
+        json.dumps(content, ensure_ascii=False, indent=2, default=str), encoding="utf-8"
+    )
     scratch.replace(folder / f"{name}.json")

@@ -291,8 +291,7 @@ def test_a_message_that_does_not_open_waits_for_a_worker_with_its_key(on_stage, 
 
 
 def test_a_message_over_an_unknown_channel_is_set_aside(on_stage):
-    row = new()
-    row.channel = Channel.SMS
+    row = new(channel=Channel.SMS, to="+447700900123")
     enqueue.enqueue([row])
     assert not delivery.deliver(row.pk, now=NOW)
     assert now_of(row).state == MessageState.FAILED
@@ -412,6 +411,7 @@ LETTER = Message(
     language="zh-hans",
     subject="主题",
     text="text",
+    expires_at=NOW,
 )
 
 
@@ -421,7 +421,7 @@ def test_the_folder_holds_one_file_for_a_message_sent_twice(settings):
     (file,) = settings.MESSAGE_FOLDER.iterdir()
     content = json.loads(file.read_text(encoding="utf-8"))
     assert content.pop("sent_at")
-    assert content == vars(LETTER)
+    assert content == vars(LETTER) | {"expires_at": str(NOW)}
 
 
 def test_a_mail_names_its_language_and_has_the_same_id_when_sent_twice():

@@ -1,0 +1,17 @@
+"""Is this a recipient of the channel, and how much of it may staff see?"""
+
+import re
+
+from portal.models import Channel
+
+E164 = re.compile(r"\+[1-9][0-9]{6,14}")
+
+
+def mask(channel: Channel, to: str) -> str:
+    """What the row shows of the recipient. Raises ValueError when the channel cannot reach it."""
+    match channel:
+        case Channel.EMAIL if not to:
+            return ""
+        case Channel.SMS if E164.fullmatch(to):
+            return f"•••{to[-3:]}"
+    raise ValueError(f"no recipient for {channel}")
