@@ -59,6 +59,26 @@ CHALLENGES_OF_USER = Limit("challenges_of_user", 40, HOUR)
 # can neither lock the owner's login nor go on for long.
 OWNER_PASSWORD_OF_NAME = Limit("owner_password_of_name", 10, DAY)
 OWNER_PASSWORD_BY_REQUESTER = Limit("owner_password_by_requester", 10, DAY)
+# Activating a phone takes a password too, with limits of its own and the login's lock besides.
+ACTIVATION_PASSWORD_OF_NAME = Limit("activation_password_of_name", 10, DAY)
+ACTIVATION_PASSWORD_FROM_ADDRESS = Limit("activation_password_from_address", 100, HOUR, slides=False)
+# The public page that freezes a lost phone takes a password as well.
+LOST_PASSWORD_OF_NAME = Limit("lost_password_of_name", 10, DAY)
+# Activation Tokens: of one activation, and of all that a user begins.
+ACTIVATION_CODE_OF_ROW = Limit("activation_code_of_row", 5, DAY)
+ACTIVATION_CODE_OF_USER = Limit("activation_code_of_user", 20, DAY)
+# Each SMS costs money and disturbs somebody: nobody pumps them to a number, from an address, or at all.
+SMS_OF_USER = Limit("sms_of_user", 10, DAY, slides=False)
+SMS_OF_NUMBER = Limit("sms_of_number", 10, DAY, slides=False)
+SMS_FROM_ADDRESS = Limit("sms_from_address", 30, HOUR, slides=False)
+SMS_OF_SITE = Limit("sms_of_site", 2000, HOUR, slides=False)
+NEW_NUMBERS_OF_USER = Limit("new_numbers_of_user", 5, DAY, slides=False)
+# Prompts to a phone, counted from the prompts themselves: nobody wears a client out with requests.
+PROMPTS_OF_USER = Limit("prompts_of_user", 5, timedelta(minutes=10))
+NUMBER_OF_PROMPT = Limit("number_of_prompt", 2, DAY)
+# A wrong PIN is noticed here, not on the phone, so restarting the app forgets nothing; the fifth freezes it.
+PIN_OF_PHONE = Limit("pin_of_phone", 5, DAY)
+RECOVERY_PIN_OF_USER = Limit("recovery_pin_of_user", 5, DAY)
 
 Pair = tuple[Limit, str]
 
