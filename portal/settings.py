@@ -43,7 +43,11 @@ def kept_secret(name: str) -> str:
     path = VAR_DIR / f"{name.lower()}.txt"
     if not path.exists():
         VAR_DIR.mkdir(parents=True, exist_ok=True)
-        made = secrets.token_urlsafe(48) if name == "SECRET_KEY" else "d1:" + secrets.token_hex(32)
+        made = {
+            "SECRET_KEY": secrets.token_urlsafe(48),
+            "VAULT_KEYS": "d1:" + secrets.token_hex(32),
+            "VAPID_PRIVATE_KEY": secrets.token_urlsafe(32),
+        }[name]
         scratch = path.with_suffix(f".{os.getpid()}")
         scratch.touch(mode=0o600)
         scratch.write_text(made)
@@ -59,6 +63,11 @@ def kept_secret(name: str) -> str:
 
 SECRET_KEY = kept_secret("SECRET_KEY")
 VAULT_KEYS = kept_secret("VAULT_KEYS")  # "id:64 hex digits", newest first, separated by commas
+
+# Optional: names us to push services (RFC 8292). 32 bytes in base64url; without it there is no web push.
+VAPID_PRIVATE_KEY = (
+    kept_secret("VAPID_PRIVATE_KEY") if DEMO_MODE else env.str("VAPID_PRIVATE_KEY", "")
+)
 
 if not DEMO_MODE:
     if DEBUG:
@@ -344,6 +353,22 @@ MESSAGE_CHANNELS = {
         + ("folder" if DEMO_MODE or "MESSAGE_FOLDER" in os.environ else "sms_http"),
     ),
 }
+MESSAGE_CHANNELS["push"] = env.str(
+    "PUSH_CHANNEL",
+    "portal.outbox.channels."
+    + ("folder" if DEMO_MODE or "MESSAGE_FOLDER" in os.environ else "webpush"),
+)
+PUSH_HOSTS = env.list(  # a leading dot stands for every name below
+    "PUSH_HOSTS",
+    default=[
+        "fcm.googleapis.com",
+        ".push.services.mozilla.com",
+        ".push.apple.com",
+        ".notify.windows.com",
+    ],
+)
+PUSH_TO_LOOPBACK = DEMO_MODE and env.bool("PUSH_TO_LOOPBACK", False)  # for tests only
+PUSH_GONE = ""  # "package.module.function", told of subscriptions that exist no more
 SMS_URL = env.str("SMS_URL", "")  # "twilio://sid:token@api.twilio.com/?from=+1…"
 EMAIL_CONFIG = env.email_url("EMAIL_URL", default="smtp://localhost:25")
 vars().update(EMAIL_CONFIG)

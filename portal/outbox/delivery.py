@@ -11,6 +11,7 @@ from django.conf import settings
 from django.db.models import F, Q
 from django.template.loader import render_to_string
 from django.utils import translation
+from django.utils.module_loading import import_string
 
 from portal import vault
 from portal.models import Channel, MessageState, OutboxMessage
@@ -58,6 +59,8 @@ def deliver(message_id: uuid.UUID, *, now: datetime) -> bool:
         gateway_id = channel.send(letter) or ""
     except DeliveryError as error:
         _postpone(row, error, now=now)
+        if error.gone:
+            _tell_that_it_is_gone(row, letter, now=now)
         return False
     except Exception as error:  # a defect of the channel: it must not stop the sweep
         log.exception("message %s cannot be handed over", row.pk)
@@ -103,6 +106,19 @@ def _postpone(row: OutboxMessage, error: DeliveryError, *, now: datetime) -> Non
         _close(row, state=MessageState.QUEUED, next_try_at=next_try_at, **answer)
 
 
+def _tell_that_it_is_gone(row: OutboxMessage, letter: Message, *, now: datetime) -> None:
+    """
+    Upper floors own the subscriptions: the function that `PUSH_GONE` names is called with `user`,
+    `subscription` (the JSON it was sent to) and `now`, outside any transaction.
+    """
+    if not settings.PUSH_GONE:
+        return
+    try:
+        import_string(settings.PUSH_GONE)(user=row.user, subscription=letter.to, now=now)
+    except Exception:  # the message's own fate is settled; the next push to it will tell again
+        log.exception("nobody took note that the recipient of %s is gone", row.pk)
+
+
 def render(row: OutboxMessage) -> Message:
     """The message in the receiver's language."""
     opened = json.loads(vault.sealed_field(row, "context").open_from(row))
@@ -137,4 +153,9 @@ def _short_text(row: OutboxMessage, opened: dict[str, Any]) -> tuple[str, str]:
     return "", sms.one_line(words)
 
 
-WORDS = {Channel.EMAIL: _letter, Channel.SMS: _short_text}
+def _look(row: OutboxMessage, opened: dict[str, Any]) -> tuple[str, str]:
+    """Nothing but "look", and the id that the phone shows us when it asks what for."""
+    return "", json.dumps({"event": "look", "id": str(opened["id"])})
+
+
+WORDS = {Channel.EMAIL: _letter, Channel.SMS: _short_text, Channel.PUSH: _look}

@@ -44,7 +44,7 @@ def message(
     once; `context` (strings and numbers) fills the template `messages/<event>/<channel>.txt`.
 
     An e-mail goes to the user's address, so it takes no `to`; an SMS takes a number in E.164 form, a push a
-    subscription as JSON. After its `life` a message is dropped: give a code's message the life of the code.
+    subscription as JSON and an opaque `id`, of which nothing else is sent. After its `life` a message is dropped: give a code's message the life of the code.
     """
     target = recipients.mask(channel, to)
     row = OutboxMessage(

@@ -4,6 +4,8 @@ import re
 
 from portal.models import Channel
 
+from . import subscriptions
+
 E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 
 
@@ -14,4 +16,6 @@ def mask(channel: Channel, to: str) -> str:
             return ""
         case Channel.SMS if E164.fullmatch(to):
             return f"•••{to[-3:]}"
+        case Channel.PUSH:
+            return subscriptions.parse(to).host[:80]
     raise ValueError(f"no recipient for {channel}")
