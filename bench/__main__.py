@@ -10,7 +10,7 @@ from .report import Row, machine, table
 from .stage import stage
 
 USUAL = ("devices", "wizard", "verify", "pages", "start", "audit", "login")
-ON_REQUEST = ("scale",)
+ON_REQUEST = ("scale", "live")
 
 
 def main() -> int:
