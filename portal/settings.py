@@ -250,7 +250,7 @@ ACTIVATION_WAIT = timedelta(seconds=env.int("ACTIVATION_WAIT_SECONDS", 86_400))
 ACTIVATION_READY = timedelta(seconds=env.int("ACTIVATION_READY_SECONDS", 86_400))
 PHONE_CLOCK_SKEW = timedelta(seconds=env.int("PHONE_CLOCK_SKEW_SECONDS", 300))
 PIN_GUIDELINES = env.str("PIN_GUIDELINES", "strict")  # or "advisory": KB2269
-PHONE_COUNTRIES = env.list("PHONE_COUNTRIES", default=[])  # ISO 3166-1 alpha-2; none means all
+PHONE_COUNTRIES = env.list("PHONE_COUNTRIES", default=["*"])  # ISO 3166-1 alpha-2; * means all
 # WebAuthn: a credential is bound to this name; further origins are those of native apps.
 PHONE_RP_ID = env.str("PHONE_RP_ID", "localhost" if IS_LOCAL else urlsplit(BASE_URL).hostname or "")
 PHONE_ORIGINS = env.list("PHONE_ORIGINS", default=[])

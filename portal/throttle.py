@@ -61,7 +61,9 @@ OWNER_PASSWORD_OF_NAME = Limit("owner_password_of_name", 10, DAY)
 OWNER_PASSWORD_BY_REQUESTER = Limit("owner_password_by_requester", 10, DAY)
 # Activating a phone takes a password too, with limits of its own and the login's lock besides.
 ACTIVATION_PASSWORD_OF_NAME = Limit("activation_password_of_name", 10, DAY)
-ACTIVATION_PASSWORD_FROM_ADDRESS = Limit("activation_password_from_address", 100, HOUR, slides=False)
+ACTIVATION_PASSWORD_FROM_ADDRESS = Limit(
+    "activation_password_from_address", 100, HOUR, slides=False
+)
 # The public page that freezes a lost phone takes a password as well.
 LOST_PASSWORD_OF_NAME = Limit("lost_password_of_name", 10, DAY)
 # Activation Tokens: of one activation, and of all that a user begins.
@@ -138,6 +140,13 @@ def used_up(pairs: Iterable[Pair], *, now: datetime) -> frozenset[str]:
     """The names of the limits that are used up already; spends nothing."""
     full = Allowance.objects.filter(_any(pairs), spent__gte=F("size"), resets_at__gt=now)
     return frozenset(full.values_list("limit", flat=True))
+
+
+def left(pair: Pair, *, now: datetime) -> int:
+    """How many tries are left; spends nothing."""
+    limit, key = pair
+    row = Allowance.objects.filter(limit=limit.name, key=key[:80], resets_at__gt=now).first()
+    return max(0, limit.size - row.spent) if row else limit.size
 
 
 def give_back(pairs: Iterable[Pair]) -> None:

@@ -1,6 +1,4 @@
-"""Audit events and browsers in plain words. Pure."""
-
-import re
+"""Audit events in plain words. Pure."""
 
 from django.utils.translation import gettext_lazy as _
 
@@ -36,34 +34,8 @@ REFUSED_WORDS = {
     events.SHARE_WITHDRAWN: _("Sharing: withdrawing was refused"),
 }
 
-BROWSERS = [
-    ("Edge", r"\bEdg(e|A|iOS)?/"),
-    ("Opera", r"\b(OPR|Opera)/"),
-    ("Firefox", r"\b(Firefox|FxiOS)/"),
-    ("Chrome", r"\b(Chrome|CriOS|HeadlessChrome)/"),
-    ("Safari", r"\bSafari/"),
-]
-SYSTEMS = [
-    ("Android", r"\bAndroid\b"),
-    ("iOS", r"\b(iPhone|iPad|iPod)\b"),
-    ("Windows", r"\bWindows\b"),
-    ("macOS", r"\bMac OS X\b"),
-    ("Linux", r"\bLinux\b"),
-]
-
 
 def event_in_words(event: str, *, refused: bool) -> str:
     """What happened, for the one it concerns; an event without words of its own shows its name."""
     words = REFUSED_WORDS if refused and event in REFUSED_WORDS else WORDS
     return str(words[event]) if event in words else event
-
-
-def browser_in_words(user_agent: str) -> str:
-    """ "Firefox, Windows" from a User-Agent header; empty parts are left out."""
-    return ", ".join(
-        part for part in (_first(BROWSERS, user_agent), _first(SYSTEMS, user_agent)) if part
-    )
-
-
-def _first(known: list[tuple[str, str]], text: str) -> str:
-    return next((name for name, pattern in known if re.search(pattern, text)), "")

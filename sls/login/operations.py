@@ -17,9 +17,21 @@ from portal.models import User
 from portal.models.account import normalise_username
 from sls import events
 from sls.access import was_protected
+from sls.catalog import DeviceKind
 from sls.devices import challenges
 from sls.devices.queries import answerable_grants
-from sls.models import AttemptState, DeviceGrant, GrantState, LoginAttempt, Purpose
+from sls.models import (
+    AttemptState,
+    DeviceGrant,
+    GrantState,
+    LoginAttempt,
+    LoginPrompt,
+    PromptState,
+    Purpose,
+)
+from sls.models.device import ON_ACTIVE_DEVICE
+from sls.prompts import operations as prompts
+from sls.prompts.queries import approved, user_may_enter
 
 from .rules import LoginRefusal
 
@@ -34,6 +46,7 @@ class Begun(NamedTuple):
     attempt: LoginAttempt | None
     mark: str
     has_choice: bool = False
+    prompt: LoginPrompt | None = None
 
 
 def digest(mark: str) -> str:
@@ -63,7 +76,7 @@ def begin(
         if user is None:
             raise Refused(LoginRefusal.INVALID_CREDENTIALS)
         throttle.give_back(limits)
-        return _begin(user, by=by, now=now)
+        return _begin(user, is_known_browser=bool(known_browser), by=by, now=now)
     except Refused as refused:
         # The history of a username shows what strangers tried; typed names that are nobody's are not kept.
         audit.record_refusal(
@@ -77,10 +90,10 @@ def begin(
 
 
 @transaction.atomic(durable=True)
-def _begin(user: User, *, by: Caller, now: datetime) -> Begun:
+def _begin(user: User, *, is_known_browser: bool, by: Caller, now: datetime) -> Begun:
     grants = answerable_grants(user)
     if grants:
-        return _ask(user, grants, by=by, now=now)
+        return _ask(user, grants, is_known_browser=is_known_browser, by=by, now=now)
     if was_protected(user):
         raise Refused(LoginRefusal.DEVICE_REQUIRED)
     throttle.clear([(throttle.PASSWORD_OF_NAME, user.username)])
@@ -94,10 +107,12 @@ def confirm(user: User, *, by: Caller, now: datetime) -> Begun:
     grants = answerable_grants(user)
     if not grants:
         raise Refused(LoginRefusal.LOGIN_OVER)
-    return _ask(user, grants, by=by, now=now)
+    return _ask(user, grants, is_known_browser=True, by=by, now=now)
 
 
-def _ask(user: User, grants: list[DeviceGrant], *, by: Caller, now: datetime) -> Begun:
+def _ask(
+    user: User, grants: list[DeviceGrant], *, is_known_browser: bool, by: Caller, now: datetime
+) -> Begun:
     mark = secrets.token_urlsafe(32)
     attempt = LoginAttempt(
         user=user,
@@ -110,8 +125,22 @@ def _ask(user: User, grants: list[DeviceGrant], *, by: Caller, now: datetime) ->
     )
     _challenge_first(attempt, grants, now=now)
     attempt.save(force_insert=True)
+    # With several devices the phone is asked when it is chosen.
+    prompt = None if len(grants) > 1 else _ask_phone(attempt, is_known_browser, now=now)
     audit.record(event=events.LOGIN_BEGUN, by=by, subject=user, at=now, login=str(attempt.pk))
-    return Begun(user, attempt, mark, has_choice=len(grants) > 1)
+    return Begun(user, attempt, mark, has_choice=len(grants) > 1, prompt=prompt)
+
+
+def _ask_phone(
+    attempt: LoginAttempt, is_known_browser: bool, *, now: datetime
+) -> LoginPrompt | None:
+    """Besides the challenge, for an IB Key; whichever is answered first ends the login."""
+    assert attempt.grant is not None
+    if attempt.grant.device.kind != DeviceKind.IB_KEY:
+        return None
+    if attempt.asked is not None:
+        return attempt.asked if attempt.asked.state == PromptState.WAITING else None
+    return prompts.issue(attempt, attempt.grant, is_known_browser=is_known_browser, now=now)
 
 
 def _challenge_first(attempt: LoginAttempt, grants: list[DeviceGrant], *, now: datetime) -> None:
@@ -133,22 +162,28 @@ def _challenge(attempt: LoginAttempt, grant: DeviceGrant, *, now: datetime) -> N
     )
 
 
-def choose(attempt: LoginAttempt, *, grant_id: int, by: Caller, now: datetime) -> None:
-    """Ask another of the user's devices, or the same one anew. Raises Refused."""
+def choose(
+    attempt: LoginAttempt, *, grant_id: int, by: Caller, now: datetime, known_browser: str = ""
+) -> LoginPrompt | None:
+    """Ask another of the user's devices, or the same one anew; the prompt of a phone. Raises Refused."""
     with audit.refusals(event=events.LOGIN_CHALLENGED, by=by, subject=attempt.user, at=now):
-        _choose(attempt, grant_id, by=by, now=now)
+        return _choose(attempt, grant_id, bool(known_browser), by=by, now=now)
 
 
 @transaction.atomic(durable=True)
-def _choose(attempt: LoginAttempt, grant_id: int, *, by: Caller, now: datetime) -> None:
+def _choose(
+    attempt: LoginAttempt, grant_id: int, is_known_browser: bool, *, by: Caller, now: datetime
+) -> LoginPrompt | None:
     offered = {grant.pk: grant for grant in answerable_grants(attempt.user)}
     if grant_id not in offered:
         raise Refused(LoginRefusal.LOGIN_OVER)
     _challenge(attempt, offered[grant_id], now=now)
     _claim(attempt, now=now, grant=attempt.grant, challenge=attempt.challenge)
+    prompt = _ask_phone(attempt, is_known_browser, now=now)
     audit.record(
         event=events.LOGIN_CHALLENGED, by=by, subject=attempt.user, at=now, login=str(attempt.pk)
     )
+    return prompt
 
 
 def complete(
@@ -210,12 +245,58 @@ def _complete(
     return grant
 
 
-def _claim(attempt: LoginAttempt, *, now: datetime, **columns: object) -> None:
+def complete_by_push(
+    attempt: LoginAttempt, *, by: Caller, now: datetime, known_browser: str = ""
+) -> DeviceGrant:
+    """
+    End an attempt that the phone has approved; the grant that verified it. As `complete`: once, and only if
+    everything is still in order. Raises Refused.
+    """
+    failures = [
+        (throttle.SECOND_FACTOR_OF_USER, attempt.user.username),
+        (throttle.PASSWORD_OF_NAME, attempt.user.username),
+        (throttle.PASSWORD_IN_KNOWN_BROWSER, known_browser),
+    ]
+    with audit.refusals(
+        event=events.LOGIN_COMPLETED, by=by, subject=attempt.user, at=now, login=str(attempt.pk)
+    ):
+        return _complete_by_push(attempt, failures, by=by, now=now)
+
+
+@transaction.atomic(durable=True)
+def _complete_by_push(
+    attempt: LoginAttempt, failures: list[throttle.Pair], *, by: Caller, now: datetime
+) -> DeviceGrant:
+    prompt, user = attempt.asked, attempt.user
+    if prompt is None or user.get_session_auth_hash() != attempt.password_mark:
+        raise Refused(LoginRefusal.LOGIN_OVER)
+    grant = prompt.phone_user.grant
+    may_enter = user_may_enter(user, is_known_browser=prompt.is_known_browser, now=now)
+    throttle.clear(failures)  # first, as an answered challenge does: the same order of locks
+    _claim(attempt, approved(now), may_enter, now=now, state=AttemptState.COMPLETED, grant=grant)
+    still_good = DeviceGrant.objects.filter(
+        ON_ACTIVE_DEVICE, pk=grant.pk, user=user, state=GrantState.ACTIVE
+    )
+    if not still_good.update(last_used_at=now):
+        raise Refused(LoginRefusal.LOGIN_OVER)
+    audit.record(
+        event=events.LOGIN_COMPLETED,
+        by=by,
+        subject=user,
+        at=now,
+        login=str(attempt.pk),
+        device=grant.device.serial_masked,
+        approved=True,
+    )
+    return grant
+
+
+def _claim(attempt: LoginAttempt, *also: Exists, now: datetime, **columns: object) -> None:
     as_read = User.objects.filter(
         pk=OuterRef("user"), is_active=True, password=attempt.user.password
     )
     ours = LoginAttempt.objects.filter(
-        Exists(as_read), pk=attempt.pk, state=AttemptState.PENDING, expires_at__gt=now
+        Exists(as_read), *also, pk=attempt.pk, state=AttemptState.PENDING, expires_at__gt=now
     )
     if not ours.update(**columns):
         raise Refused(LoginRefusal.LOGIN_OVER)

@@ -36,7 +36,10 @@ def load(request: HttpRequest) -> LoginAttempt | None:
     if kept is None:
         return None
     attempt = (
-        LoginAttempt.objects.select_related("user__entity", "grant__device", "challenge__device")
+        LoginAttempt.objects.select_related(
+            *("user__entity", "grant__device", "challenge__device"),
+            *("prompt__phone", "prompt__phone_user__grant__device"),
+        )
         .filter(pk=kept["attempt"], state=AttemptState.PENDING, expires_at__gt=timezone.now())
         .first()
     )

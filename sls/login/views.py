@@ -1,5 +1,7 @@
 """The login pages: one view, one domain call."""
 
+from typing import Any
+
 from django.contrib.auth import login as auth_login
 from django.contrib.auth import logout as auth_logout
 from django.contrib.auth.decorators import login_required
@@ -16,11 +18,13 @@ from portal.errors import Reason, Refused
 from portal.models import User
 from portal.sessions import open_for
 from sls.access import PROVEN_AT
+from sls.browsers import browser_in_words
 from sls.catalog import Element
 from sls.devices.forms import ResponseForm
 from sls.devices.queries import answerable_grants
 from sls.devices.rules import ProofRefusal
-from sls.models import DeviceGrant, LoginAttempt
+from sls.models import DeviceGrant, LoginAttempt, LoginPrompt, PromptState
+from sls.prompts import operations as prompts
 
 from . import operations, pending
 from .forms import DeviceForm, PasswordForm
@@ -55,7 +59,7 @@ def login(request: HttpRequest) -> HttpResponse:
     pending.stash(request, begun)
     if goal:
         request.session["next"] = goal
-    return _to_device(begun.attempt, several=begun.has_choice)
+    return _to_device(begun.attempt, several=begun.has_choice, prompt=begun.prompt)
 
 
 def _password_page(
@@ -66,9 +70,13 @@ def _password_page(
     )
 
 
-def _to_device(attempt: LoginAttempt, *, several: bool) -> HttpResponse:
+def _to_device(
+    attempt: LoginAttempt, *, several: bool = False, prompt: LoginPrompt | None = None
+) -> HttpResponse:
     if several:
         return redirect("login_choose")
+    if prompt is not None:
+        return redirect("login_push")
     assert attempt.grant is not None
     return redirect(PAGES[attempt.grant.device.traits.element])
 
@@ -87,7 +95,7 @@ def confirm(request: SignedInRequest) -> HttpResponse:
     pending.stash(request, begun, keeps_session=True)
     request.session["next"] = goal
     assert begun.attempt is not None
-    return _to_device(begun.attempt, several=begun.has_choice)
+    return _to_device(begun.attempt, several=begun.has_choice, prompt=begun.prompt)
 
 
 @require_http_methods(["GET", "POST"])
@@ -101,13 +109,14 @@ def choose(request: HttpRequest) -> HttpResponse:
     refusal = None
     if request.method == "POST" and form.is_valid():
         try:
-            operations.choose(
+            prompt = operations.choose(
                 attempt,
                 grant_id=form.cleaned_data["grant"],
                 by=caller(request),
                 now=timezone.now(),
+                known_browser=pending.known_browser(request, attempt.user.username),
             )
-            return _to_device(attempt, several=False)
+            return _to_device(attempt, prompt=prompt)
         except Refused as refused:
             refusal = refused.reason
     context = {"form": form, "grants": grants, "refusal": refusal}
@@ -122,7 +131,7 @@ def respond(request: HttpRequest, element: Element) -> HttpResponse:
     if attempt is None or attempt.grant is None or attempt.challenge is None:
         return _over(request)
     if attempt.grant.device.traits.element is not element:
-        return _to_device(attempt, several=False)
+        return _to_device(attempt)
     form = ResponseForm(request.POST or None, element=element)
     refusal: Reason | None = None
     if request.method == "POST" and form.is_valid():
@@ -134,11 +143,7 @@ def respond(request: HttpRequest, element: Element) -> HttpResponse:
                 now=timezone.now(),
                 known_browser=pending.known_browser(request, attempt.user.username),
             )
-            goal = request.session.get("next") or "home"
-            _enter(request, attempt.user, grant)
-            response = redirect(goal)
-            pending.remember_browser(request, response, attempt.user.username)
-            return response
+            return _arrive(request, attempt, grant)
         except Refused as refused:
             if refused.reason is LoginRefusal.LOGIN_OVER:
                 return _over(request)
@@ -155,6 +160,62 @@ def respond(request: HttpRequest, element: Element) -> HttpResponse:
         "is_dead": refusal not in (None, ProofRefusal.INVALID_RESPONSE),
     }
     return render(request, "sls/login/respond.html", context)
+
+
+@require_http_methods(["GET", "POST"])
+def push(request: HttpRequest) -> HttpResponse:
+    """
+    Waiting for the phone. The row says whether it has approved; an event only says "look again". Without
+    JavaScript the page loads itself anew, and Continue goes on.
+    """
+    attempt = pending.load(request)
+    if attempt is None:
+        return _over(request)
+    prompt = attempt.asked
+    if prompt is None:
+        return _to_device(attempt)
+    refusal: Reason | None = None
+    try:
+        if request.method == "POST" and prompt.state == PromptState.APPROVED:
+            grant = operations.complete_by_push(
+                attempt,
+                by=caller(request),
+                now=timezone.now(),
+                known_browser=pending.known_browser(request, attempt.user.username),
+            )
+            return _arrive(request, attempt, grant)
+        if "again" in request.POST:
+            prompts.resend(prompt, by=caller(request), now=timezone.now())
+            return redirect("login_push")
+        if "cancel" in request.POST:
+            prompts.cancel(prompt, by=caller(request), now=timezone.now())
+            return redirect("login_push")
+    except Refused as refused:
+        if refused.reason is LoginRefusal.LOGIN_OVER:
+            return _over(request)
+        refusal = refused.reason
+    return render(request, "sls/login/push.html", _waiting(attempt, prompt, refusal))
+
+
+def _waiting(
+    attempt: LoginAttempt, prompt: LoginPrompt, refusal: Reason | None
+) -> dict[str, Any]:
+    is_over = prompt.state == PromptState.WAITING and prompt.expires_at <= timezone.now()
+    return {
+        "attempt": attempt,
+        "prompt": prompt,
+        "state": PromptState.EXPIRED if is_over else PromptState(prompt.state),
+        "browser": browser_in_words(attempt.browser),
+        "refusal": refusal,
+    }
+
+
+def _arrive(request: HttpRequest, attempt: LoginAttempt, grant: DeviceGrant) -> HttpResponse:
+    goal = request.session.get("next") or "home"
+    _enter(request, attempt.user, grant)
+    response = redirect(goal)
+    pending.remember_browser(request, response, attempt.user.username)
+    return response
 
 
 def _enter(request: HttpRequest, user: User, grant: DeviceGrant | None) -> None:

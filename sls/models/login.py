@@ -1,7 +1,7 @@
 """A login between password and completion."""
 
 import uuid
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from django.conf import settings
 from django.db import models
@@ -9,6 +9,9 @@ from django.utils.translation import gettext_lazy as _
 
 from .challenge import Challenge
 from .device import DeviceGrant
+
+if TYPE_CHECKING:
+    from .prompt import LoginPrompt
 
 
 class AttemptState(models.TextChoices):
@@ -38,3 +41,8 @@ class LoginAttempt(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user_id} {self.state}"
+
+    @property
+    def asked(self) -> "LoginPrompt | None":
+        """The prompt on the user's phone, if one was issued for this login."""
+        return getattr(self, "prompt", None)
