@@ -84,9 +84,8 @@ def _has_prefix(country: str, national: str) -> bool:
 
 
 def allowed_countries(setting: Iterable[str]) -> frozenset[str]:
-    """PHONE_COUNTRIES as a set; "*" means every country there is."""
-    named = frozenset(setting)
-    return frozenset(phonenumbers.SUPPORTED_REGIONS) if "*" in named else named
+    """PHONE_COUNTRIES as a set; none means every country there is."""
+    return frozenset(setting) or frozenset(phonenumbers.SUPPORTED_REGIONS)
 
 
 def countries(allowed: frozenset[str]) -> list[Country]:

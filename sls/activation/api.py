@@ -126,9 +126,7 @@ def _find(call: Call, given: dict[str, Any]) -> Any:
 def ask(call: Call) -> Answer:
     given = read(call.incoming.body, forms.ASK)
     activation = _find(call, given)
-    challenge = operations.ask(
-        activation, grant_id=int(given["device"]), by=call.by, now=call.now
-    )
+    challenge = operations.ask(activation, grant_id=int(given["device"]), by=call.by, now=call.now)
     return {
         "element": str(challenge.device.traits.element),
         "question": challenge.question,
@@ -139,9 +137,7 @@ def ask(call: Call) -> Answer:
 @endpoint("POST", signed=None)
 def agree(call: Call) -> Answer:
     given = read(call.incoming.body, forms.AGREE)
-    operations.agree(
-        _find(call, given), response=given["response"], by=call.by, now=call.now
-    )
+    operations.agree(_find(call, given), response=given["response"], by=call.by, now=call.now)
     return {"is_agreed": True}
 
 

@@ -18,10 +18,8 @@ from portal.models import PhoneNumber, User
 from portal.outbox.enqueue import enqueue, message
 from sls import events, pins
 from sls.catalog import DeviceKind
-from sls.devices.operations import new_ib_key
+from sls.devices import operations as devices
 from sls.models import (
-    DeviceGrant,
-    GrantState,
     Phone,
     PhoneActivation,
     PhoneState,
@@ -263,17 +261,10 @@ def _new_phone_user(
     *,
     now: datetime,
 ) -> PhoneUser:
-    device = new_ib_key(serial=f"IBK-{secrets.token_hex(5).upper()}", key=ocra_key, now=now)
+    device = devices.new_ib_key(serial=devices.new_serial("IBK"), key=ocra_key, now=now)
     device.save(force_insert=True)
-    grant = DeviceGrant(
-        user=activation.user,
-        device=device,
-        name=str(DeviceKind.IB_KEY.label),
-        state=GrantState.ACTIVE,
-        confirmed=True,
-        granted_at=now,
-    )
-    grant.save(force_insert=True)
+    grant = devices.activate(device, activation.user, now=now)
+    devices.retire(activation.user, [DeviceKind.SMS], now=now)  # KB1131
     return PhoneUser.objects.create(
         pk=activation.pk,
         phone=phone,

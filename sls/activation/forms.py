@@ -3,7 +3,9 @@
 from sls.phone.forms import Base64, Field, Flag, Nested, Text
 
 SECRET = Text(43, 43)
-LONGEST_PIN = 32  # far beyond what is allowed: the guideline's refusal says it better than a malformed body
+LONGEST_PIN = (
+    32  # far beyond what is allowed: the guideline's refusal says it better than a malformed body
+)
 
 START: dict[str, Field] = {
     "username": Text(100),

@@ -85,9 +85,7 @@ def start(
 
 
 @transaction.atomic(durable=True)
-def _start(
-    user: User, platform: str, phone: Phone | None, *, by: Caller, now: datetime
-) -> Started:
+def _start(user: User, platform: str, phone: Phone | None, *, by: Caller, now: datetime) -> Started:
     background = queries.background(user)
     earlier = background.earlier
     if phone is not None and earlier and earlier.is_active and earlier.phone_id == phone.pk:
@@ -156,9 +154,7 @@ def _number(background: Background, number_id: str, country: str, national: str)
             raise Refused(ActivationRefusal.NUMBER_INVALID)
         return known[number_id]
     try:
-        return mobile_number(
-            country, national, allowed=allowed_countries(settings.PHONE_COUNTRIES)
-        )
+        return mobile_number(country, national, allowed=allowed_countries(settings.PHONE_COUNTRIES))
     except NumberRefused as refused:
         raise Refused(NUMBER_REFUSALS[refused.fault]) from refused
 
@@ -214,9 +210,7 @@ def _send_code(
             ),
         ]
     )
-    audit.record(
-        event=events.PHONE_CODE_SENT, by=by, subject=user, at=now, number=masked(number)
-    )
+    audit.record(event=events.PHONE_CODE_SENT, by=by, subject=user, at=now, number=masked(number))
     return activation
 
 
@@ -232,16 +226,14 @@ def ask(activation: PhoneActivation, *, grant_id: int, by: Caller, now: datetime
 
 
 @transaction.atomic(durable=True)
-def _ask(
-    activation: PhoneActivation, grant_id: int, *, by: Caller, now: datetime
-) -> Challenge:
-    grant = queries.agreeing_grant(activation.user, grant_id)
+def _ask(activation: PhoneActivation, grant_id: int, *, by: Caller, now: datetime) -> Challenge:
+    grant = queries.agreeing_grant(activation.user, grant_id, now=now)
     if grant is None:
         raise Refused(ActivationRefusal.DEVICE_MUST_AGREE)
     challenge = challenges.issue(
         user=activation.user,
         device=grant.device,
-        purpose=Purpose.ACTIVATE,
+        purpose=Purpose.PHONE,
         session=activation.secret,
         now=now,
     )
@@ -273,11 +265,11 @@ def _agree(
         challenge,
         response,
         users=[activation.user],
-        purpose=Purpose.ACTIVATE,
+        purpose=Purpose.PHONE,
         session=activation.secret,
         now=now,
     )
-    if queries.agreeing_grant_of(activation.user, challenge.device) is None:
+    if queries.agreeing_grant_of(activation.user, challenge.device, now=now) is None:
         raise Refused(ActivationRefusal.DEVICE_MUST_AGREE)
     _claim(activation, now=now, agreed_at=now)
     audit.record(
@@ -325,9 +317,7 @@ def by_link(token: str) -> PhoneActivation:
 def cancel_by_link(token: str, *, by: Caller, now: datetime) -> PhoneActivation:
     """ "This was not me": a waiting activation ends. Raises Refused when none waits any more."""
     activation = by_link(token)
-    with audit.refusals(
-        event=events.PHONE_WAIT_ENDED, by=by, subject=activation.user, at=now
-    ):
+    with audit.refusals(event=events.PHONE_WAIT_ENDED, by=by, subject=activation.user, at=now):
         _cancel(activation, by=by, now=now)
     return activation
 

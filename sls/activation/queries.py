@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from portal.models import PhoneNumber, User
-from sls.catalog import CATALOG, DeviceKind
+from sls.catalog import permanent_kinds
 from sls.devices.queries import answerable_grants
 from sls.models import (
     DeviceGrant,
@@ -20,7 +20,6 @@ from sls.models.phone import LIVE_ACTIVATIONS
 
 from .rules import Standing
 
-PERMANENT = [k for k in CATALOG if not CATALOG[k].is_temporary and k != DeviceKind.SMS]
 FIRST_USED = "used"  # the id of a number that is not among those on record
 
 
@@ -93,7 +92,7 @@ class Background:
 def background(user: User) -> Background:
     """Three queries."""
     earlier = PhoneUser.objects.filter(user=user).select_related("phone").order_by("-activated_at")
-    grants = DeviceGrant.objects.filter(user=user, device__kind__in=PERMANENT)
+    grants = DeviceGrant.objects.filter(user=user, device__kind__in=permanent_kinds())
     grants = grants.defer("device__secret")
     known = grants.exclude(state=GrantState.PENDING).select_related("device", "share")
     return Background(
@@ -111,15 +110,15 @@ def _can_agree(grant: DeviceGrant) -> bool:
     return grant.state == GrantState.ACTIVE and grant.device.state == DeviceState.ACTIVE
 
 
-def agreeing_grant(user: User, grant_id: int) -> DeviceGrant | None:
+def agreeing_grant(user: User, grant_id: int, *, now: datetime) -> DeviceGrant | None:
     """One of the user's permanent devices that can be asked now."""
-    return next((grant for grant in _agreeing(user) if grant.pk == grant_id), None)
+    return next((grant for grant in _agreeing(user, now=now) if grant.pk == grant_id), None)
 
 
-def agreeing_grant_of(user: User, device: SecurityDevice) -> DeviceGrant | None:
+def agreeing_grant_of(user: User, device: SecurityDevice, *, now: datetime) -> DeviceGrant | None:
     """The user's grant for this device, if it can agree now."""
-    return next((grant for grant in _agreeing(user) if grant.device_id == device.pk), None)
+    return next((grant for grant in _agreeing(user, now=now) if grant.device_id == device.pk), None)
 
 
-def _agreeing(user: User) -> list[DeviceGrant]:
-    return [grant for grant in answerable_grants(user) if grant.device.kind in PERMANENT]
+def _agreeing(user: User, *, now: datetime) -> list[DeviceGrant]:
+    return [grant for grant in answerable_grants(user, now=now) if grant.device.traits.is_permanent]

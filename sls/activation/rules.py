@@ -51,7 +51,9 @@ class ActivationRefusal(Reason):
     DEVICE_MUST_AGREE = (
         "device_must_agree",
         _("A device of yours must agree first"),
-        _("This username is protected by a device already. It, or the PIN of the earlier phone, must agree."),
+        _(
+            "This username is protected by a device already. It, or the PIN of the earlier phone, must agree."
+        ),
         _("Answer with the device, or recover with your PIN on the number first used."),
         "kb2748",
     )
@@ -66,7 +68,9 @@ class ActivationRefusal(Reason):
         "number_not_digits",
         _("Enter digits only"),
         _("The number holds something else: blanks, a plus or other signs."),
-        _("Enter the number without spaces or special characters; the country is chosen beside it."),
+        _(
+            "Enter the number without spaces or special characters; the country is chosen beside it."
+        ),
         "kb2277#activation",
     )
     NUMBER_HAS_PREFIX = (
@@ -128,7 +132,9 @@ class ActivationRefusal(Reason):
     STILL_WAITING = (
         "still_waiting",
         _("The waiting time runs"),
-        _("The activation is possible after the waiting time, unless it is cancelled by the link in our message."),
+        _(
+            "The activation is possible after the waiting time, unless it is cancelled by the link in our message."
+        ),
         _("Come back later."),
         "kb2748",
     )

@@ -23,8 +23,3 @@ def choose(request: HttpRequest) -> HttpResponse:
 @proven_or_new
 def phone(request: HttpRequest) -> HttpResponse:
     return render(request, "sls/enrolment/phone.html")
-
-
-@proven_or_new
-def card(request: HttpRequest) -> HttpResponse:
-    return render(request, "sls/enrolment/card.html")

@@ -16,5 +16,7 @@ urlpatterns = [
         name="login_challenge",
     ),
     path("login/card/", views.respond, {"element": Element.INDEX_NUMBERS}, name="login_card"),
+    path("login/code/", views.respond, {"element": Element.CODE}, name="login_code"),
+    path("login/code/again/", views.send_again, name="login_code_again"),
     path("logout/", views.logout, name="logout"),
 ]

@@ -1,7 +1,7 @@
 """A login between password and completion."""
 
 import uuid
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from django.conf import settings
 from django.db import models
@@ -10,17 +10,26 @@ from django.utils.translation import gettext_lazy as _
 from .challenge import Challenge
 from .device import DeviceGrant
 
-if TYPE_CHECKING:
-    from .prompt import LoginPrompt
-
 
 class AttemptState(models.TextChoices):
     PENDING = "pending", _("Waiting for the second factor")
     COMPLETED = "completed", _("Completed")
+    EXPIRED = "expired", _("Not finished in time")
+
+
+class Preference(models.TextChoices):
+    """What a user wants of the devices he is asked for, put into force when he has logged in."""
+
+    UNCHANGED = "", _("As it is")
+    THIS_FIRST = "this", _("Ask for this device first from now on")
+    NONE_FIRST = "none", _("Let me choose every time")
 
 
 class LoginAttempt(models.Model):
-    """Bound to one browser by `session`; `grant` and `challenge` are what is asked at the moment."""
+    """
+    Bound to one browser by `session`; `grant` and `challenge` are what is asked at the moment. One that
+    only `confirms` belongs to a user who is logged in already.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     user = models.ForeignKey(
@@ -31,18 +40,22 @@ class LoginAttempt(models.Model):
     grant = models.ForeignKey(DeviceGrant, models.SET_NULL, null=True, related_name="+")
     challenge = models.ForeignKey(Challenge, models.SET_NULL, null=True, related_name="+")
     state = models.CharField(max_length=10, choices=AttemptState, default=AttemptState.PENDING)
+    confirms = models.BooleanField(default=False)
+    preference = models.CharField(max_length=4, choices=Preference, blank=True)
     address = models.CharField(max_length=45, blank=True)
     browser = models.CharField(max_length=200, blank=True)
     started_at = models.DateTimeField()
     expires_at = models.DateTimeField()
 
     class Meta:
-        indexes: ClassVar = [models.Index(fields=["user", "-started_at"], name="logins_of_a_user")]
+        indexes: ClassVar = [
+            models.Index(fields=["user", "-started_at"], name="logins_of_a_user"),
+            models.Index(
+                fields=["expires_at"],
+                condition=models.Q(state=AttemptState.PENDING),
+                name="logins_still_waiting",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.user_id} {self.state}"
-
-    @property
-    def asked(self) -> "LoginPrompt | None":
-        """The prompt on the user's phone, if one was issued for this login."""
-        return getattr(self, "prompt", None)

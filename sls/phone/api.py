@@ -90,7 +90,9 @@ def endpoint(method: str, *, signed: bool | None) -> Callable[[Handler], View]:
                 status, data = found if isinstance(found, tuple) else (200, found)
             except Malformed as error:
                 too_long = len(request.body) > LONGEST_BODY
-                return _error(PhoneRefusal.MALFORMED, 413 if too_long else 400, now, {"detail": str(error)})
+                return _error(
+                    PhoneRefusal.MALFORMED, 413 if too_long else 400, now, {"detail": str(error)}
+                )
             except Refused as refused:
                 told = {name: refused.facts[name] for name in SAID_ALOUD if name in refused.facts}
                 return _error(refused.reason, STATUS_OF.get(refused.code, 409), now, told)
@@ -115,7 +117,10 @@ def by_method(**views: View) -> View:
 def _call(request: HttpRequest, signed: bool | None, *, now: datetime) -> Call:
     if request.META.get("QUERY_STRING"):
         raise Malformed("a query string")
-    if int(request.META.get("CONTENT_LENGTH") or 0) > LONGEST_BODY or len(request.body) > LONGEST_BODY:
+    if (
+        int(request.META.get("CONTENT_LENGTH") or 0) > LONGEST_BODY
+        or len(request.body) > LONGEST_BODY
+    ):
         raise Malformed("too long")
     if request.body and request.content_type != "application/json":
         raise Malformed("not application/json")
@@ -138,7 +143,7 @@ def _call(request: HttpRequest, signed: bool | None, *, now: datetime) -> Call:
 def _origins(request: HttpRequest) -> tuple[str, ...]:
     """Where the app may run: the portal's own address, and what the operator names. On one's own machine any port."""
     own = [f"{request.scheme}://{request.get_host()}"] if settings.IS_LOCAL else []
-    return tuple([settings.BASE_URL, *settings.PHONE_ORIGINS, *own])
+    return (settings.BASE_URL, *settings.PHONE_ORIGINS, *own)
 
 
 def answer(data: dict[str, Any], *, now: datetime, status: int = 200) -> HttpResponse:

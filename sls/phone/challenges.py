@@ -86,12 +86,11 @@ def authenticate(incoming: Incoming, *, by: Caller, now: datetime) -> Signed:
     signature = parse_signature(incoming.authorization)
     if signature is None or signature.phone == NEW_PHONE:
         raise Refused(PhoneRefusal.INVALID_SIGNATURE)
-    phone = Phone.objects.filter(pk=_uuid(signature.phone)).first()
+    phone_id = _uuid(signature.phone)
+    phone = Phone.objects.filter(pk=phone_id).first() if phone_id else None
     if phone is None:
         raise Refused(PhoneRefusal.INVALID_SIGNATURE)
-    with audit.refusals(
-        event=events.PHONE_PROOF, by=by, subject=None, at=now, phone=str(phone.pk)
-    ):
+    with audit.refusals(event=events.PHONE_PROOF, by=by, subject=None, at=now, phone=str(phone.pk)):
         text = _judge(incoming, signature, phone.public_key, now=now)
         _use_nonce(phone, signature, now=now)
         if phone.state in STATES:
@@ -114,9 +113,7 @@ def _uuid(text: str) -> UUID | None:
         return None
 
 
-def _judge(
-    incoming: Incoming, signature: Signature, public_key: str, *, now: datetime
-) -> bytes:
+def _judge(incoming: Incoming, signature: Signature, public_key: str, *, now: datetime) -> bytes:
     text = request_text(incoming.method, incoming.path, incoming.body, signature)
     if not is_signed(text, signature.value, public_key):
         raise Refused(PhoneRefusal.INVALID_SIGNATURE)
@@ -140,9 +137,7 @@ def is_signed(text: bytes, signature: str, public_key: str) -> bool:
 
 def point(public_key: str) -> ec.EllipticCurvePublicKey:
     """The key behind an uncompressed point in base64url. Raises ValueError."""
-    return ec.EllipticCurvePublicKey.from_encoded_point(
-        ec.SECP256R1(), from_base64url(public_key)
-    )
+    return ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), from_base64url(public_key))
 
 
 def _use_nonce(phone: Phone, signature: Signature, *, now: datetime) -> None:
@@ -221,7 +216,8 @@ class Credential:
 
 
 def register(
-    credential: dict[str, object], *, challenge: bytes, origins: Sequence[str]) -> Credential:
+    credential: dict[str, object], *, challenge: bytes, origins: Sequence[str]
+) -> Credential:
     """Judge the registration of a platform authenticator. Raises Refused."""
     try:
         verified = verify_registration_response(

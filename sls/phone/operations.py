@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
@@ -140,7 +141,7 @@ def _set_devices(rows: Sequence[PhoneUser], old: DeviceState, new: DeviceState) 
     devices.update(state=new)
 
 
-def _tell(rows: Sequence[PhoneUser], event: str, *, now: datetime, **context: str) -> None:
+def _tell(rows: Sequence[PhoneUser], event: str, *, now: datetime, **context: Any) -> None:
     enqueue(
         message(
             user=row.user,
@@ -184,9 +185,7 @@ def report_lost(*, username: str, password: str, by: Caller, now: datetime) -> N
         freeze(found.phone, reason="lost", by=by, now=now)
 
 
-def change_pin(
-    signed: Signed, *, pin: str, pin_key: bytes, by: Caller, now: datetime
-) -> list[str]:
+def change_pin(signed: Signed, *, pin: str, pin_key: bytes, by: Caller, now: datetime) -> list[str]:
     """Set or change the PIN that all usernames of a phone share; what is advised against. Raises Refused."""
     prove(signed, by=by, now=now)
     rows = queries.usernames_on(signed.phone)
@@ -200,9 +199,7 @@ def change_pin(
 
 
 @transaction.atomic(durable=True)
-def _change_pin(
-    phone: Phone, rows: Sequence[PhoneUser], *, by: Caller, now: datetime
-) -> None:
+def _change_pin(phone: Phone, rows: Sequence[PhoneUser], *, by: Caller, now: datetime) -> None:
     ours = Phone.objects.filter(pk=phone.pk, state=PhoneState.ACTIVE)
     if not ours.update(pin_verifier=phone.pin_verifier, pin_key=phone.pin_key):
         raise Refused(PhoneRefusal.PHONE_RETIRED)

@@ -1,6 +1,7 @@
 """Reading phones and the usernames on them."""
 
 from collections.abc import Collection
+from uuid import UUID
 
 from django.db.models import QuerySet
 
@@ -37,7 +38,9 @@ def personal_data(users: Collection[User]) -> PersonalData:
     """What the PIN of a phone with these usernames is compared with."""
     entities = {user.entity_id: user.entity for user in users}.values()
     numbers = [n.e164 for entity in entities for n in entity.phone_numbers.all()]
-    documents = [entity.open_number(name) for entity in entities for name in ("document_number", "ssn")]
+    documents = [
+        entity.open_number(name) for entity in entities for name in ("document_number", "ssn")
+    ]
     births = {entity.date_of_birth for entity in entities if entity.date_of_birth}
     names = [entity.name for entity in entities] + [user.username for user in users]
     return PersonalData(
@@ -54,6 +57,6 @@ def is_used_by(phone: Phone, by: User) -> bool:
     return any(is_same_person(by.entity, user.entity) for user in users.select_related("entity"))
 
 
-def device_ids(rows: Collection[PhoneUser]) -> list[object]:
+def device_ids(rows: Collection[PhoneUser]) -> list[UUID]:
     grants = DeviceGrant.objects.filter(pk__in=[row.grant_id for row in rows])
     return list(grants.values_list("device", flat=True))

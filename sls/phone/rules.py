@@ -97,7 +97,9 @@ class PhoneRefusal(Reason):
         "phone_frozen",
         _("This phone is frozen"),
         _("It was reported lost, or a wrong PIN was entered too often."),
-        _("Thaw it on the Secure Login System page with another device, or contact Client Services."),
+        _(
+            "Thaw it on the Secure Login System page with another device, or contact Client Services."
+        ),
         "kb2260#faq-3",
     )
     PHONE_RETIRED = (

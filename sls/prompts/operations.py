@@ -12,7 +12,9 @@ from datetime import datetime
 from typing import Any
 
 from django.conf import settings
+from django.contrib.auth.hashers import make_password
 from django.db import IntegrityError, transaction
+from django.db.models import F
 
 from portal import audit, throttle
 from portal.caller import Caller
@@ -22,6 +24,7 @@ from portal.models import Channel, OutboxMessage, User
 from portal.outbox.enqueue import enqueue, message
 from sls import events
 from sls.models import (
+    AttemptState,
     DeviceGrant,
     LoginAttempt,
     LoginPrompt,
@@ -54,6 +57,9 @@ def issue(
     found = queries.phone_of(grant, address=attempt.address, now=now)
     if found is None:
         return None
+    before = LoginPrompt.objects.filter(attempt=attempt).first()
+    if before is not None:  # the phone was chosen once more: one prompt for a login
+        return before if before.state == PromptState.WAITING and before.expires_at > now else None
     close_for([attempt.user])
     if not found.is_seamless or found.is_paused:  # type: ignore[attr-defined]
         return None
@@ -240,8 +246,8 @@ def _cancel(prompt: LoginPrompt, *, by: Caller, now: datetime) -> None:
 
 def deny(prompt: LoginPrompt, *, evidence: str, by: Caller, now: datetime) -> None:
     """
-    "This was not me": the login ends, no more prompts until a full login by another way, the client is told
-    by e-mail, and staff get a case. Raises Refused.
+    "This was not me": the login ends, the password is good for nothing until its owner sets a new one, no more
+    prompts until a full login by another way; the client is told by e-mail, and staff get a case. Raises Refused.
     """
     with audit.refusals(
         event=events.PROMPT_DENIED, by=by, subject=prompt.user, at=now, **_facts(prompt)
@@ -260,8 +266,12 @@ def _deny(prompt: LoginPrompt, evidence: str, *, by: Caller, now: datetime) -> N
         evidence=evidence,
         now=now,
     )
-    attempt = prompt.attempt
-    LoginAttempt.objects.filter(pk=attempt.pk, expires_at__gt=now).update(expires_at=now)
+    attempt, user = prompt.attempt, prompt.user
+    waiting = LoginAttempt.objects.filter(pk=attempt.pk, state=AttemptState.PENDING)
+    waiting.update(state=AttemptState.EXPIRED)
+    # Somebody has the password: it is good for nothing any more, and neither is any browser that was known.
+    as_read = User.objects.filter(pk=user.pk, password=user.password)
+    as_read.update(password=make_password(None), browser_epoch=F("browser_epoch") + 1)
     PromptReport.objects.create(
         prompt=prompt,
         user=prompt.user,

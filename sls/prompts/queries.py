@@ -1,13 +1,14 @@
 """Reading what waits on phones."""
 
 from datetime import datetime
+from uuid import UUID
 
 from django.db.models import Count, Exists, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
 from portal.credentials import locked
 from portal.models import Allowance, User
-from portal.throttle import PASSWORD_OF_NAME, PROMPTS_OF_USER, SECOND_FACTOR_OF_USER
+from portal.throttle import PASSWORD_OF_NAME, PROMPTS_OF_USER, SECOND_FACTOR_OF_USER, Limit
 from sls.models import (
     AttemptState,
     DeviceGrant,
@@ -49,7 +50,7 @@ def user_may_enter(user: User, *, is_known_browser: bool, now: datetime) -> Exis
     Active, not locked, and with the password the login began with. In a known browser strangers' wrong
     passwords do not count, as they do not in `login.operations.begin`.
     """
-    limits = (SECOND_FACTOR_OF_USER,)
+    limits: tuple[Limit, ...] = (SECOND_FACTOR_OF_USER,)
     if not is_known_browser:
         limits += (PASSWORD_OF_NAME,)
     users = User.objects.annotate(is_locked=locked(now=now, limits=limits))
@@ -102,6 +103,23 @@ def phone_of(grant: DeviceGrant, *, address: str, now: datetime) -> PhoneUser | 
         )
         .first()
     )
+
+
+def prompt_of(attempt: LoginAttempt) -> LoginPrompt | None:
+    """What the phone was asked about this login."""
+    rows = LoginPrompt.objects.filter(attempt=attempt)
+    return rows.select_related("phone", "phone_user__grant__device", "attempt", "user").first()
+
+
+def login_is_decided(attempt_id: str) -> bool:
+    """The reader of waiting login pages: nothing waits for the phone any more."""
+    waiting = LoginPrompt.objects.filter(attempt_id=UUID(attempt_id), state=PromptState.WAITING)
+    return not waiting.exists()
+
+
+def phone_is_asked(phone_id: str) -> bool:
+    """The reader of an open app with an empty list."""
+    return LoginPrompt.objects.filter(phone_id=UUID(phone_id), state=PromptState.WAITING).exists()
 
 
 def waiting_on(phone: Phone, *, now: datetime) -> QuerySet[LoginPrompt]:
