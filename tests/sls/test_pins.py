@@ -31,10 +31,27 @@ BIRTH = "0306 0603 1991 030691 060391 910603 910306 36919 3691 6391 0691 9106 19
 TABLE = [
     *[
         (pin, PinFault.COMMON)
-        for pin in ["1234", "4321", "0000", "1111", "111111", "1212", "121212", "abcd", "qwer", "1122", "pass", "654321", "zxcv"]
+        for pin in [
+            "1234",
+            "4321",
+            "0000",
+            "1111",
+            "111111",
+            "1212",
+            "121212",
+            "abcd",
+            "qwer",
+            "1122",
+            "pass",
+            "654321",
+            "zxcv",
+        ]
     ],
     *[(pin, PinFault.BIRTH_DATE) for pin in BIRTH.split() if pin not in ("36919", "36191")],
-    *[(pin, PinFault.DOCUMENT) for pin in ["9117", "1172", "205k", "S9117", "0780", "51120", "7805"]],
+    *[
+        (pin, PinFault.DOCUMENT)
+        for pin in ["9117", "1172", "205k", "S9117", "0780", "51120", "7805"]
+    ],
     *[(pin, PinFault.PHONE_NUMBER) for pin in ["8123", "4567", "1234", "658123", "3456"]],
     *[(pin, PinFault.NAME) for pin in ["lant", "LANT", "tern", "Mei.L", "meilan"]],
 ]
