@@ -418,6 +418,7 @@ class Portal:
             "DELETE FROM sls_onlinecardrequest",
             "DELETE FROM sls_temporarycoderequest",
             "DELETE FROM sls_numbercheck",
+            "DELETE FROM sls_passwordreset",
             "DELETE FROM sls_devicegrant WHERE share_id IS NOT NULL",
             "DELETE FROM sls_sharerequest",
             "DELETE FROM sls_challenge",
@@ -425,8 +426,8 @@ class Portal:
             f"DELETE {MADE_MEANWHILE}",
             "UPDATE sls_securitydevice SET state = 'active' WHERE kind = 'temporary_code'",
             "DELETE FROM portal_allowance",
-            "UPDATE sls_devicegrant SET state = 'active', confirmed = true, ended_at = NULL",
             "UPDATE sls_devicegrant SET last_used_at = NULL",
+            "UPDATE sls_devicegrant SET state = 'active', confirmed = true, ended_at = NULL, is_preferred = false",
             *(["DELETE FROM portal_browsersession"] if sessions else []),
         ]
         with self.connection() as connection:
