@@ -1,6 +1,7 @@
 """Events and browsers in plain words."""
 
 import pytest
+from django.utils import translation
 
 from sls import events
 from sls.activity.rules import WORDS, event_in_words
@@ -35,6 +36,7 @@ def test_every_event_of_the_app_has_words():
     assert names <= set(WORDS)
 
 
+@translation.override("en")
 def test_a_refused_event_says_so_and_an_unknown_one_shows_its_name():
     assert "refused" in event_in_words(events.LOGIN_COMPLETED, refused=True)
     assert event_in_words("sls.something.new", refused=False) == "sls.something.new"
