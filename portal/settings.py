@@ -12,6 +12,7 @@ import secrets
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
@@ -128,6 +129,7 @@ MIDDLEWARE = [
     "portal.middleware.RequestId",
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.gzip.GZipMiddleware",
+    "sls.middleware.NoCookies",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -266,6 +268,16 @@ REVIEW_RULES = env.list(
     default=["other_entity", "document_expired", "compliance_flag", "recently_refused"],
 )
 
+# --- The phone app: docs/phone-protocol.md -------------------------------------------------------------
+PROMPT_LIFE = timedelta(seconds=env.int("PROMPT_SECONDS", 180))
+NUMBER_MATCHING = env.str("NUMBER_MATCHING", "risk")  # or "always"
+ACTIVATION_LIFE = timedelta(seconds=env.int("ACTIVATION_SECONDS", 900))
+ACTIVATION_WAIT = timedelta(seconds=env.int("ACTIVATION_WAIT_SECONDS", 86_400))
+PIN_GUIDELINES = env.str("PIN_GUIDELINES", "strict")  # or "advisory": KB2269
+# WebAuthn: a credential is bound to this name; further origins are those of native apps.
+PHONE_RP_ID = env.str("PHONE_RP_ID", "localhost" if IS_LOCAL else urlsplit(BASE_URL).hostname or "")
+PHONE_ORIGINS = env.list("PHONE_ORIGINS", default=[])
+
 # --- Headers -----------------------------------------------------------------------------------------
 
 SECURE_CONTENT_TYPE_NOSNIFF = True
@@ -369,7 +381,7 @@ PUSH_HOSTS = env.list(  # a leading dot stands for every name below
     ],
 )
 PUSH_TO_LOOPBACK = DEMO_MODE and env.bool("PUSH_TO_LOOPBACK", False)  # for tests only
-PUSH_GONE = ""  # "package.module.function", told of subscriptions that exist no more
+PUSH_GONE = "sls.phone.operations.forget_subscription"  # "package.module.function", told of subscriptions that exist no more
 SMS_URL = env.str("SMS_URL", "")  # "twilio://sid:token@api.twilio.com/?from=+1…"
 EMAIL_CONFIG = env.email_url("EMAIL_URL", default="smtp://localhost:25")
 vars().update(EMAIL_CONFIG)

@@ -115,6 +115,26 @@ UNFINISHED_NOTICES_OF_USER = Limit("unfinished_notices_of_user", 3, DAY, slides=
 # Forgotten passwords: a stranger may not fill somebody's mailbox, nor try names in bulk.
 RESETS_OF_NAME = Limit("resets_of_name", 3, HOUR, slides=False)
 RESETS_FROM_ADDRESS = Limit("resets_from_address", 20, HOUR, slides=False)
+# Activating a phone takes a password too, with limits of its own and the login's lock besides.
+ACTIVATION_PASSWORD_OF_NAME = Limit("activation_password_of_name", 10, DAY)
+ACTIVATION_PASSWORD_FROM_ADDRESS = Limit(
+    "activation_password_from_address", 100, HOUR, slides=False
+)
+# The public page that freezes a lost phone takes a password as well.
+LOST_PASSWORD_OF_NAME = Limit("lost_password_of_name", 10, DAY)
+# Activation Tokens: of one activation, and of all that a user begins.
+ACTIVATION_CODE_OF_ROW = Limit("activation_code_of_row", 5, DAY)
+ACTIVATION_CODE_OF_USER = Limit("activation_code_of_user", 20, DAY)
+# Activation SMS are asked for without a login, so they have limits beside those of a user and a number.
+SMS_FROM_ADDRESS = Limit("sms_from_address", 30, HOUR, slides=False)
+SMS_OF_SITE = Limit("sms_of_site", 2000, HOUR, slides=False)
+# Prompts to a phone, counted from the prompts themselves: nobody wears a client out with requests.
+PROMPTS_OF_USER = Limit("prompts_of_user", 5, timedelta(minutes=10))
+PROMPT_NOTICES_OF_USER = Limit("prompt_notices_of_user", 1, HOUR, slides=False)
+NUMBER_OF_PROMPT = Limit("number_of_prompt", 2, DAY)
+# A wrong PIN is noticed here, not on the phone, so restarting the app forgets nothing; the fifth freezes it.
+PIN_OF_PHONE = Limit("pin_of_phone", 5, DAY)
+RECOVERY_PIN_OF_USER = Limit("recovery_pin_of_user", 5, DAY)
 
 Pair = tuple[Limit, str]
 
@@ -212,6 +232,13 @@ def longest_wait(pairs: Iterable[Pair], *, now: datetime) -> timedelta:
         )
         waits = [limits[name].wait_after(spent) for name, spent in cursor.fetchall()]
     return max(waits, default=timedelta(0))
+
+
+def left(pair: Pair, *, now: datetime) -> int:
+    """How many tries are left; spends nothing."""
+    limit, key = pair
+    row = Allowance.objects.filter(limit=limit.name, key=key[:80], resets_at__gt=now).first()
+    return max(0, limit.size - row.spent) if row else limit.size
 
 
 def give_back(pairs: Iterable[Pair]) -> None:

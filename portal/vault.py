@@ -85,15 +85,16 @@ def unseal(token: str, *, place: str) -> str:
         raise VaultError(f"the sealed value of {place} does not open") from error
 
 
-def index(text: str, *, purpose: str) -> str:
+def index(text: str, *, purpose: str, key_id: str = "") -> str:
     """
-    A keyed fingerprint for comparing sealed values: `<key id>:<hex>`, empty for empty text.
+    A keyed fingerprint for comparing sealed values: `<key id>:<hex>`, empty for empty text. With the newest
+    key, unless what it is compared with was made with the known key `key_id`.
 
     Equal texts of one purpose have equal indexes; without the key nothing can be guessed from them.
     """
     if not text:
         return ""
-    key_id = newest_key_id()
+    key_id = key_id or newest_key_id()
     key = hashlib.sha256(b"index|" + parse_keys(settings.VAULT_KEYS)[key_id]).digest()
     return f"{key_id}:{hmac.new(key, f'{purpose}|{text}'.encode(), 'sha256').hexdigest()}"
 

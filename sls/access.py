@@ -27,6 +27,7 @@ PROVEN_AT = "proven_at"  # in the session: when a device was last proven
 LEFT_WHEN_LIMITED = {
     *("login", "login_confirm", "login_choose", "login_code", "login_card", "login_challenge"),
     *("login_code_again", "logout", "set_language", "demo", "settings:not_me"),
+    *("login_push", "phone_lost"),
     *("enrol_card", "enrol_card_show", "enrol_card_text", "enrol_card_check"),
     *("enrol_card_confirm", "enrol_card_done"),
 }

@@ -1,11 +1,12 @@
 """django-otp's middleware with one query less."""
 
+from collections.abc import Callable
 from typing import Any, cast
 
 from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.auth.models import AnonymousUser
 from django.db.models import BigIntegerField, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 from django.utils.functional import SimpleLazyObject
@@ -57,3 +58,19 @@ class VerifiedUser(OTPMiddleware):
         self._init_user_fields(user)
         user.otp_device = grant if grant.confirmed else None
         return user
+
+
+class NoCookies:
+    """
+    The phone app's interface knows phones by their signatures. What a browser sends along of its own accord
+    is taken away before anything looks at it, so a page of somebody else can do nothing there in anybody's name.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if request.path.startswith("/phone/api/"):
+            request.META.pop("HTTP_COOKIE", None)
+            request.COOKIES = {}
+        return self.get_response(request)

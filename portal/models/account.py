@@ -84,6 +84,10 @@ class Entity(models.Model):
         vault.sealed_field(self, f"{name}_sealed").seal_into(self, number)
         setattr(self, f"{name}_index", vault.index(number, purpose=name))
 
+    def open_number(self, name: str) -> str:
+        """The number itself, to compare a new PIN with; never for a page, a log or a message."""
+        return vault.sealed_field(self, f"{name}_sealed").open_from(self)
+
     def number_index(self, name: str) -> str:
         """The index under the newest key; computed anew when the row still has an older one."""
         stored: str = getattr(self, f"{name}_index")

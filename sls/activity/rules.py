@@ -1,6 +1,4 @@
-"""Audit events and browsers in plain words; a link that is over. Pure."""
-
-import re
+"""Audit events in plain words; a link that is over. Pure."""
 
 from django.utils.translation import gettext_lazy as _
 
@@ -58,8 +56,42 @@ WORDS = {
     of_portal.USER_LOCKED: _("Our staff locked your username"),
     of_portal.USER_UNLOCKED: _("Our staff unlocked your username"),
     events.SESSION_ENDED: _("A session was ended from the list of sessions"),
+    events.PHONE_STARTED: _("Activating a phone: password accepted"),
+    events.PHONE_CODE_SENT: _("Activating a phone: a code was sent"),
+    events.PHONE_ASKED: _("Activating a phone: another device was asked"),
+    events.PHONE_AGREED: _("Activating a phone: another device agreed"),
+    events.PHONE_WAITING: _("Activating a phone: the waiting time began"),
+    events.PHONE_WAIT_ENDED: _("Activating a phone was stopped by the link in our message"),
+    events.PHONE_ACTIVATED: _("IB Key was activated on a phone"),
+    events.PHONE_FROZEN: _("Your phone was frozen"),
+    events.PHONE_THAWED: _("Your phone works again"),
+    events.PHONE_RETIRED: _("Client Services disabled your phone"),
+    events.PHONE_PROOF: _("A request of your phone was confirmed"),
+    events.PHONE_PIN_CHANGED: _("The PIN of your phone was changed"),
+    events.PHONE_PUSH_CHANGED: _("Notifications to your phone were changed"),
+    events.SEAMLESS_CHANGED: _("Seamless Authentication was changed"),
+    events.PROMPT_RESENT: _("Login: the notification was sent again"),
+    events.PROMPT_APPROVED: _("Login: approved on your phone"),
+    events.PROMPT_DENIED: _('Login: denied on your phone, "This was not me"'),
+    events.PROMPT_CANCELLED: _("Login: the request to your phone was cancelled"),
+    events.REPORT_HANDLED: _("Client Services handled the login that you denied"),
 }
 REFUSED_WORDS = {
+    events.PHONE_STARTED: _("Activating a phone: the password was refused"),
+    events.PHONE_CODE_SENT: _("Activating a phone: sending a code was refused"),
+    events.PHONE_ASKED: _("Activating a phone: asking another device was refused"),
+    events.PHONE_AGREED: _("Activating a phone: the response of the other device was refused"),
+    events.PHONE_WAIT_ENDED: _("Activating a phone: stopping it was refused"),
+    events.PHONE_ACTIVATED: _("Activating a phone was refused"),
+    events.PHONE_THAWED: _("Letting your phone work again was refused"),
+    events.PHONE_RETIRED: _("Disabling your phone was refused"),
+    events.PHONE_PROOF: _("A request of your phone was refused"),
+    events.PHONE_PIN_CHANGED: _("Changing the PIN of your phone was refused"),
+    events.PHONE_PUSH_CHANGED: _("Changing notifications to your phone was refused"),
+    events.PROMPT_RESENT: _("Login: sending the notification again was refused"),
+    events.PROMPT_APPROVED: _("Login: the approval on your phone was refused"),
+    events.PROMPT_DENIED: _("Login: denying it on your phone was refused"),
+    events.PROMPT_CANCELLED: _("Login: cancelling the request to your phone was refused"),
     events.RESET_ASKED: _("A link for a forgotten password was asked for, and not sent"),
     events.RESET_STARTED: _("Forgotten password: opening the link was refused"),
     events.RESET_PROVEN: _("Forgotten password: the response was refused"),
@@ -88,34 +120,8 @@ REFUSED_WORDS = {
     events.SHARE_WITHDRAWN: _("Sharing: withdrawing was refused"),
 }
 
-BROWSERS = [
-    ("Edge", r"\bEdg(e|A|iOS)?/"),
-    ("Opera", r"\b(OPR|Opera)/"),
-    ("Firefox", r"\b(Firefox|FxiOS)/"),
-    ("Chrome", r"\b(Chrome|CriOS|HeadlessChrome)/"),
-    ("Safari", r"\bSafari/"),
-]
-SYSTEMS = [
-    ("Android", r"\bAndroid\b"),
-    ("iOS", r"\b(iPhone|iPad|iPod)\b"),
-    ("Windows", r"\bWindows\b"),
-    ("macOS", r"\bMac OS X\b"),
-    ("Linux", r"\bLinux\b"),
-]
-
 
 def event_in_words(event: str, *, refused: bool) -> str:
     """What happened, for the one it concerns; an event without words of its own shows its name."""
     words = REFUSED_WORDS if refused and event in REFUSED_WORDS else WORDS
     return str(words[event]) if event in words else event
-
-
-def browser_in_words(user_agent: str) -> str:
-    """ "Firefox, Windows" from a User-Agent header; empty parts are left out."""
-    return ", ".join(
-        part for part in (_first(BROWSERS, user_agent), _first(SYSTEMS, user_agent)) if part
-    )
-
-
-def _first(known: list[tuple[str, str]], text: str) -> str:
-    return next((name for name, pattern in known if re.search(pattern, text)), "")

@@ -6,6 +6,7 @@ from datetime import datetime
 from django.contrib.auth.hashers import check_password, make_password
 from django.contrib.auth.models import Group, Permission
 from django.db import transaction
+from django.db.models import QuerySet
 
 from portal import audit
 from portal.caller import SYSTEM
@@ -18,9 +19,16 @@ from sls.models import (
     DeviceGrant,
     GrantState,
     LoginAttempt,
+    LoginPrompt,
     NumberCheck,
     OnlineCardRequest,
     PasswordReset,
+    Phone,
+    PhoneActivation,
+    PhoneState,
+    PhoneUser,
+    Platform,
+    PromptReport,
     SecurityDevice,
     ShareRequest,
     TemporaryCodeRequest,
@@ -49,6 +57,7 @@ def recreate(*, now: datetime) -> None:
     serials += checks.values_list("device__serial", flat=True)
     cards = OnlineCardRequest.objects.filter(user__in=users)
     serials += cards.values_list("device__serial", flat=True)
+    _forget_phones(users)
     OutboxMessage.objects.filter(user__in=users).delete()
     LoginAttempt.objects.filter(user__in=users).delete()
     PasswordReset.objects.filter(user__in=users).delete()
@@ -129,7 +138,7 @@ def _device(wanted: cast.DemoDevice, user: User, *, now: datetime) -> None:
                 serial=wanted.serial, key=bytes.fromhex(wanted.secret), pin=wanted.pin, now=now
             )
     device.save(force_insert=True)
-    DeviceGrant.objects.create(
+    grant = DeviceGrant.objects.create(
         user=user,
         device=device,
         name=str(DeviceKind(device.kind).label),
@@ -137,3 +146,37 @@ def _device(wanted: cast.DemoDevice, user: User, *, now: datetime) -> None:
         confirmed=True,
         granted_at=now,
     )
+    if wanted.kind == DeviceKind.IB_KEY:
+        _phone(wanted, grant, now=now)
+
+
+def _phone(wanted: cast.DemoDevice, grant: DeviceGrant, *, now: datetime) -> None:
+    """The phone behind the IB Key, whose other half `manage.py phone demo` is."""
+    phone = Phone(
+        pk=uuid.UUID(cast.phone_id(wanted.serial, "phone")),
+        platform=Platform.OTHER,
+        name="Demo",
+        public_key=cast.handset("").public_key,
+        state=PhoneState.ACTIVE,
+        created_at=now,
+    )
+    phone.set_pin(wanted.pin, cast.pin_key(wanted))
+    phone.save(force_insert=True)
+    number = grant.user.entity.phone_numbers.get(is_default=True)
+    PhoneUser.objects.create(
+        pk=uuid.UUID(cast.phone_id(wanted.serial, "user")),
+        phone=phone,
+        user=grant.user,
+        grant=grant,
+        number=number.e164,
+        activated_at=now,
+    )
+
+
+def _forget_phones(users: QuerySet[User]) -> None:
+    phones = list(Phone.objects.filter(usernames__user__in=users).distinct())
+    PromptReport.objects.filter(user__in=users).delete()
+    LoginPrompt.objects.filter(phone__in=phones).delete()
+    PhoneActivation.objects.filter(user__in=users).delete()
+    PhoneUser.objects.filter(user__in=users).delete()
+    Phone.objects.filter(pk__in=[phone.pk for phone in phones], usernames__isnull=True).delete()

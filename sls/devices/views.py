@@ -15,7 +15,7 @@ from django.views.decorators.http import require_GET
 
 from portal.caller import SignedInRequest
 from sls.access import proven_or_new
-from sls.catalog import shareable_kinds, traits
+from sls.catalog import DeviceKind, shareable_kinds, traits
 from sls.models import GrantState
 
 from .queries import DeviceRow, device_list
@@ -37,6 +37,9 @@ def secure_login(request: SignedInRequest) -> HttpResponse:
             "url": reverse("enrol_card"),
         }
     ]
+    if any(row.kind == DeviceKind.IB_KEY for row in rows):
+        settings_link = {"label": _("Secure Login Settings"), "url": reverse("phone_own")}
+        context["links"].append(settings_link)
     context["prerequisites_met"] = _prerequisites(rows)
     context["own_level"] = max(
         row.traits.level for row in rows if row.mine.state != GrantState.PENDING

@@ -36,9 +36,11 @@ from sls.models import (
     DeviceGrant,
     GrantState,
     LoginAttempt,
+    LoginPrompt,
     Preference,
     Purpose,
 )
+from sls.prompts import operations as prompts
 
 from . import queries
 from .rules import LoginRefusal
@@ -54,6 +56,7 @@ class Begun(NamedTuple):
     attempt: LoginAttempt | None
     mark: str
     has_choice: bool = False
+    prompt: LoginPrompt | None = None
 
 
 def digest(mark: str) -> str:
@@ -104,12 +107,12 @@ def begin(
 def _begin(user: User, *, is_new_browser: bool, by: Caller, now: datetime) -> Begun:
     grants = answerable_grants(user, now=now)
     if grants:
-        return _ask(user, grants, by=by, now=now)
+        return _ask(user, grants, is_new_browser=is_new_browser, by=by, now=now)
     if was_protected(user):
         raise Refused(LoginRefusal.DEVICE_REQUIRED)
     throttle.clear([(throttle.PASSWORD_OF_NAME, user.username)])
     if is_new_browser:
-        enqueue([_new_browser(user, fact=secrets.token_hex(8), device=None, by=by, now=now)])
+        enqueue([new_browser(user, fact=secrets.token_hex(8), device=None, by=by, now=now)])
     audit.record(event=events.LOGIN_COMPLETED, by=by, subject=user, at=now, device="none")
     return Begun(user, None, "")
 
@@ -120,11 +123,17 @@ def confirm(user: User, *, by: Caller, now: datetime) -> Begun:
     grants = answerable_grants(user, now=now)
     if not grants:
         raise Refused(LoginRefusal.LOGIN_OVER)
-    return _ask(user, grants, confirms=True, by=by, now=now)
+    return _ask(user, grants, is_new_browser=False, confirms=True, by=by, now=now)
 
 
 def _ask(
-    user: User, grants: list[DeviceGrant], *, by: Caller, now: datetime, confirms: bool = False
+    user: User,
+    grants: list[DeviceGrant],
+    *,
+    is_new_browser: bool,
+    by: Caller,
+    now: datetime,
+    confirms: bool = False,
 ) -> Begun:
     mark = secrets.token_urlsafe(32)
     attempt = LoginAttempt(
@@ -139,10 +148,24 @@ def _ask(
     )
     _challenge_first(attempt, grants, now=now)
     insert(attempt)
-    audit.record(event=events.LOGIN_BEGUN, by=by, subject=user, at=now, login=str(attempt.pk))
     assert attempt.grant is not None
     has_choice = len(grants) > 1 and not attempt.grant.is_preferred
-    return Begun(user, attempt, mark, has_choice=has_choice)
+    prompt = None
+    if not has_choice:  # else the phone is asked when it is chosen
+        prompt = _ask_phone(attempt, is_known_browser=not is_new_browser, now=now)
+    audit.record(event=events.LOGIN_BEGUN, by=by, subject=user, at=now, login=str(attempt.pk))
+    return Begun(user, attempt, mark, has_choice=has_choice, prompt=prompt)
+
+
+def _ask_phone(
+    attempt: LoginAttempt, *, is_known_browser: bool, now: datetime
+) -> LoginPrompt | None:
+    """Besides the challenge, for an IB Key; whichever is answered first ends the login."""
+    grant = attempt.grant
+    assert grant is not None
+    if grant.device.kind != DeviceKind.IB_KEY:
+        return None
+    return prompts.issue(attempt, grant, is_known_browser=is_known_browser, now=now)
 
 
 def _challenge_first(attempt: LoginAttempt, grants: list[DeviceGrant], *, now: datetime) -> None:
@@ -171,13 +194,20 @@ def choose(
     by: Caller,
     now: datetime,
     preference: Preference = Preference.UNCHANGED,
-) -> None:
+    known_browser: str = "",
+) -> LoginPrompt | None:
     """
-    Ask another of the user's devices, or the same one anew. `preference` waits for the login's completion:
-    a password alone changes nothing. Raises Refused.
+    Ask another of the user's devices, or the same one anew; the prompt, if it is a phone. `preference` waits
+    for the login's completion: a password alone changes nothing. Raises Refused.
     """
+    is_known = is_mark_of(attempt.user, known_browser)
     with audit.refusals(event=events.LOGIN_CHALLENGED, by=by, subject=attempt.user, at=now):
-        _choose(attempt, grant_id, preference, by=by, now=now)
+        return _choose(attempt, grant_id, preference, is_known_browser=is_known, by=by, now=now)
+
+
+def is_mark_of(user: User, known_browser: str) -> bool:
+    """Is it the mark of a browser that this user's login has not forgotten since?"""
+    return known_browser.startswith(f"{user.browser_epoch}.")
 
 
 def send_again(attempt: LoginAttempt, *, by: Caller, now: datetime) -> None:
@@ -188,22 +218,31 @@ def send_again(attempt: LoginAttempt, *, by: Caller, now: datetime) -> None:
             raise Refused(LoginRefusal.LOGIN_OVER)
         if challenge.issued_at > now - settings.SMS_RESEND:
             raise Refused(ProofRefusal.TOO_SOON)
-        _choose(attempt, grant.pk, Preference(attempt.preference), by=by, now=now)
+        preference = Preference(attempt.preference)
+        _choose(attempt, grant.pk, preference, is_known_browser=False, by=by, now=now)
 
 
 @transaction.atomic(durable=True)
 def _choose(
-    attempt: LoginAttempt, grant_id: int, preference: Preference, *, by: Caller, now: datetime
-) -> None:
+    attempt: LoginAttempt,
+    grant_id: int,
+    preference: Preference,
+    *,
+    is_known_browser: bool,
+    by: Caller,
+    now: datetime,
+) -> LoginPrompt | None:
     offered = {grant.pk: grant for grant in answerable_grants(attempt.user, now=now)}
     if grant_id not in offered:
         raise Refused(LoginRefusal.LOGIN_OVER)
     _challenge(attempt, offered[grant_id], now=now)
     columns = {"grant": attempt.grant, "challenge": attempt.challenge, "preference": preference}
     _claim(attempt, now=now, **columns)
+    prompt = _ask_phone(attempt, is_known_browser=is_known_browser, now=now)
     audit.record(
         event=events.LOGIN_CHALLENGED, by=by, subject=attempt.user, at=now, login=str(attempt.pk)
     )
+    return prompt
 
 
 def complete(
@@ -223,8 +262,7 @@ def complete(
         if attempt.challenge is None or attempt.grant is None:
             raise Refused(LoginRefusal.LOGIN_OVER)
         challenges.spend(attempt.challenge, users=[attempt.user], session=attempt.session, now=now)
-        is_known = known_browser.startswith(f"{attempt.user.browser_epoch}.")
-        tells = not (is_known or attempt.confirms)
+        tells = not (is_mark_of(attempt.user, known_browser) or attempt.confirms)
         return _complete(attempt, response, failures, tells=tells, by=by, now=now)
 
 
@@ -255,9 +293,9 @@ def _complete(
     )
     if not _end(pk=attempt.pk, password=user.password, now=now) or not _use(pk=grant.pk, now=now):
         raise Refused(LoginRefusal.LOGIN_OVER)
-    _prefer(attempt, grant)
+    prefer(attempt, grant)
     if tells:
-        enqueue([_new_browser(user, fact=str(attempt.pk), device=grant, by=by, now=now)])
+        enqueue([new_browser(user, fact=str(attempt.pk), device=grant, by=by, now=now)])
     audit.record(
         event=events.LOGIN_COMPLETED,
         by=by,
@@ -269,7 +307,7 @@ def _complete(
     return grant
 
 
-def _prefer(attempt: LoginAttempt, grant: DeviceGrant) -> None:
+def prefer(attempt: LoginAttempt, grant: DeviceGrant) -> None:
     """Which device is asked for first from now on; only one may be."""
     if attempt.preference:
         DeviceGrant.objects.filter(user=attempt.user, is_preferred=True).update(is_preferred=False)
@@ -277,7 +315,7 @@ def _prefer(attempt: LoginAttempt, grant: DeviceGrant) -> None:
         DeviceGrant.objects.filter(pk=grant.pk).update(is_preferred=True)
 
 
-def _new_browser(
+def new_browser(
     user: User, *, fact: str, device: DeviceGrant | None, by: Caller, now: datetime
 ) -> OutboxMessage:
     return notices.new_browser(
@@ -290,7 +328,7 @@ def _new_browser(
     )
 
 
-def _waiting(pk: Any, password: Any, now: Any) -> QuerySet[LoginAttempt]:
+def waiting(pk: Any, password: Any, now: Any) -> QuerySet[LoginAttempt]:
     """The attempt while it waits and its user is as he was read."""
     as_read = User.objects.filter(
         pk=OuterRef("user"), is_active=True, locked_at__isnull=True, password=password
@@ -301,13 +339,13 @@ def _waiting(pk: Any, password: Any, now: Any) -> QuerySet[LoginAttempt]:
 
 
 def _claim(attempt: LoginAttempt, *, now: datetime, **columns: object) -> None:
-    if not _waiting(attempt.pk, attempt.user.password, now).update(**columns):
+    if not waiting(attempt.pk, attempt.user.password, now).update(**columns):
         raise Refused(LoginRefusal.LOGIN_OVER)
 
 
 @compiled_update(pk=UUIDField(), password=CharField(), now=DateTimeField())
 def _end(pk: Any, password: Any, now: Any) -> tuple[QuerySet[LoginAttempt], dict[str, Any]]:
-    return _waiting(pk, password, now), {"state": AttemptState.COMPLETED}
+    return waiting(pk, password, now), {"state": AttemptState.COMPLETED}
 
 
 @compiled_update(pk=BigIntegerField(), now=DateTimeField())

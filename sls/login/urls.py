@@ -8,6 +8,7 @@ urlpatterns = [
     path("login/", views.login, name="login"),
     path("login/confirm/", views.confirm, name="login_confirm"),
     path("login/choose/", views.choose, name="login_choose"),
+    path("login/push/", views.push, name="login_push"),
     path(
         "login/challenge/",
         views.respond,

@@ -1,6 +1,7 @@
 """The login pages: one view, one domain call."""
 
 from datetime import timedelta
+from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib import messages
@@ -18,16 +19,21 @@ from django_otp import login as otp_login
 
 from portal.caller import SignedInRequest, caller
 from portal.errors import Reason, Refused
+from portal.live import publish
 from portal.models import User
 from portal.sessions import STARTED, open_for
 from sls.access import PROVEN_AT
+from sls.browsers import browser_in_words
 from sls.catalog import DeviceKind, Element
 from sls.devices.forms import ResponseForm
 from sls.devices.queries import answerable_grants
 from sls.devices.rules import ProofRefusal
-from sls.models import DeviceGrant, LoginAttempt
+from sls.models import DeviceGrant, LoginAttempt, LoginPrompt, PromptState
+from sls.prompts import operations as prompts
+from sls.prompts.queries import prompt_of
 
 from . import operations, pending, queries
+from .completion import complete_by_push
 from .forms import DeviceForm, PasswordForm
 from .rules import LoginRefusal
 
@@ -75,7 +81,7 @@ def login(request: HttpRequest) -> HttpResponse:
     pending.stash(request, begun)
     if goal:
         request.session["next"] = goal
-    return _to_device(begun.attempt, several=begun.has_choice)
+    return _to_device(begun.attempt, several=begun.has_choice, prompt=begun.prompt)
 
 
 def _password_page(
@@ -89,9 +95,13 @@ def _password_page(
     return render(request, "sls/login/password.html", context)
 
 
-def _to_device(attempt: LoginAttempt, *, several: bool) -> HttpResponse:
+def _to_device(
+    attempt: LoginAttempt, *, several: bool = False, prompt: LoginPrompt | None = None
+) -> HttpResponse:
     if several:
         return redirect("login_choose")
+    if prompt is not None:
+        return redirect("login_push")
     assert attempt.grant is not None
     return redirect(PAGES[attempt.grant.device.traits.element])
 
@@ -110,7 +120,7 @@ def confirm(request: SignedInRequest) -> HttpResponse:
     pending.stash(request, begun, keeps_session=True)
     request.session["next"] = goal
     assert begun.attempt is not None
-    return _to_device(begun.attempt, several=begun.has_choice)
+    return _to_device(begun.attempt, several=begun.has_choice, prompt=begun.prompt)
 
 
 @require_http_methods(["GET", "POST"])
@@ -124,14 +134,15 @@ def choose(request: HttpRequest) -> HttpResponse:
     refusal = None
     if request.method == "POST" and form.is_valid():
         try:
-            operations.choose(
+            prompt = operations.choose(
                 attempt,
                 grant_id=form.cleaned_data["grant"],
                 preference=form.preference,
                 by=caller(request),
                 now=timezone.now(),
+                known_browser=pending.known_browser(request, attempt.user.username),
             )
-            return _to_device(attempt, several=False)
+            return _to_device(attempt, prompt=prompt)
         except Refused as refused:
             refusal = refused.reason
     context = {"form": form, "grants": grants, "refusal": refusal}
@@ -160,11 +171,7 @@ def respond(request: HttpRequest, element: Element) -> HttpResponse:
                 now=timezone.now(),
                 known_browser=pending.known_browser(request, attempt.user.username),
             )
-            goal = request.session.get("next") or "home"
-            _enter(request, attempt.user, grant)
-            response = redirect(goal)
-            pending.remember_browser(request, response, attempt.user)
-            return response
+            return _arrive(request, attempt, grant)
         except Refused as refused:
             if queries.is_completed(attempt.pk):
                 return _to_first_click(request)
@@ -207,6 +214,75 @@ def send_again(request: HttpRequest) -> HttpResponse:
             return _over(request)
         form = ResponseForm(element=Element.CODE, has_digits=True)
         return _device_page(request, attempt, form, refused.reason)
+
+
+@require_http_methods(["GET", "POST"])
+def push(request: HttpRequest) -> HttpResponse:
+    """
+    Waiting for the phone. The row says whether it has approved; an event only says "look again", and the
+    page's form comes here. Without JavaScript the page loads itself anew, and Continue goes on.
+    """
+    attempt = pending.load(request)
+    if attempt is None:
+        return _over(request)
+    prompt = prompt_of(attempt)
+    if prompt is None:
+        return _to_device(attempt)
+    refusal: Reason | None = None
+    try:
+        if request.method == "POST" and (response := _pushed(request, attempt, prompt)):
+            return response
+    except Refused as refused:
+        if queries.is_completed(attempt.pk):
+            return _to_first_click(request)
+        if refused.reason is LoginRefusal.LOGIN_OVER:
+            return _over(request)
+        refusal = refused.reason
+    return render(request, "sls/login/push.html", _waiting(request, attempt, prompt, refusal))
+
+
+def _pushed(
+    request: HttpRequest, attempt: LoginAttempt, prompt: LoginPrompt
+) -> HttpResponse | None:
+    """Go on, send the notification again, or cancel; None while the phone has not decided. Raises Refused."""
+    by, now = caller(request), timezone.now()
+    if "again" in request.POST:
+        prompts.resend(prompt, by=by, now=now)
+        return redirect("login_push")
+    if "cancel" in request.POST:
+        prompts.cancel(prompt, by=by, now=now)
+        return redirect("login_push")
+    if prompt.state != PromptState.APPROVED:
+        return None
+    known = pending.known_browser(request, attempt.user.username)
+    grant = complete_by_push(attempt, prompt, by=by, now=now, known_browser=known)
+    return _arrive(request, attempt, grant)
+
+
+def _waiting(
+    request: HttpRequest, attempt: LoginAttempt, prompt: LoginPrompt, refusal: Reason | None
+) -> dict[str, Any]:
+    left = prompt.expires_at - timezone.now()
+    is_over = prompt.state == PromptState.WAITING and left <= NO_WAIT
+    topic = prompts.topic_of_login(attempt)
+    token = publish.token(topic, left, session=caller(request).session)
+    return {
+        "attempt": attempt,
+        "prompt": prompt,
+        "state": PromptState.EXPIRED if is_over else PromptState(prompt.state),
+        "browser": browser_in_words(attempt.browser),
+        "events": publish.address(token),
+        "seconds_left": max(0, int(left.total_seconds())),
+        "refusal": refusal,
+    }
+
+
+def _arrive(request: HttpRequest, attempt: LoginAttempt, grant: DeviceGrant) -> HttpResponse:
+    goal = request.session.get("next") or "home"
+    _enter(request, attempt.user, grant)
+    response = redirect(goal)
+    pending.remember_browser(request, response, attempt.user)
+    return response
 
 
 def _enter(request: HttpRequest, user: User, grant: DeviceGrant | None) -> None:

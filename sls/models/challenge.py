@@ -18,6 +18,7 @@ class Purpose(models.TextChoices):
     SHARE = "share", _("Share a device")
     ACTIVATE = "activate", _("Activate a device")
     RESET = "reset", _("Set a new password")
+    PHONE = "phone", _("Activate a phone")
 
 
 class ChallengeState(models.TextChoices):

@@ -8,8 +8,8 @@ from django.db.models import BigIntegerField, QuerySet
 from django.template.context import Context
 
 from portal.compiled import compiled
+from sls import browsers
 from sls.access import has_active_device
-from sls.activity import rules as activity
 from sls.catalog import DeviceKind
 from sls.enrolment.forms import EnrolmentForm
 from sls.models import DeviceGrant, GrantState
@@ -61,4 +61,4 @@ def moment(text: str) -> datetime:
 
 @register.filter
 def browser_in_words(user_agent: str) -> str:
-    return activity.browser_in_words(user_agent)
+    return browsers.browser_in_words(user_agent)

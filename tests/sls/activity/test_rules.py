@@ -1,9 +1,11 @@
 """Events and browsers in plain words."""
 
 import pytest
+from django.utils import translation
 
 from sls import events
-from sls.activity.rules import WORDS, browser_in_words, event_in_words
+from sls.activity.rules import WORDS, event_in_words
+from sls.browsers import browser_in_words
 
 SAFARI = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 Version/18.0 Safari/604.1"
 CHROME = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/140.0 Safari/537.36"
@@ -34,6 +36,7 @@ def test_every_event_of_the_app_has_words():
     assert names <= set(WORDS)
 
 
+@translation.override("en")
 def test_a_refused_event_says_so_and_an_unknown_one_shows_its_name():
     assert "refused" in event_in_words(events.LOGIN_COMPLETED, refused=True)
     assert event_in_words("sls.something.new", refused=False) == "sls.something.new"
