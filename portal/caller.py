@@ -68,7 +68,10 @@ def _address(text: str) -> str:
 
 def session_digest(request: HttpRequest) -> str:
     """A digest of the session's key, or "" while there is no session."""
-    key = request.session.session_key
+    return digest_of_session(request.session.session_key or "")
+
+
+def digest_of_session(key: str) -> str:
     return hashlib.sha256(f"session|{key}".encode()).hexdigest() if key else ""
 
 

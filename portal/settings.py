@@ -315,6 +315,7 @@ VALKEY_SOCKET = VAR_DIR / "valkey.sock"
 REDIS_URL = (
     os.environ.get("REDIS_URL", f"unix://{VALKEY_SOCKET}") if DEMO_MODE else required("REDIS_URL")
 )
+LIVE_STREAMS = env.int("LIVE_STREAMS", 2000)  # open at once in one process; more browsers ask
 CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://")
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
