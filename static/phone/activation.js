@@ -3,7 +3,7 @@
 import { call, Refused, serverNow } from "./api.js";
 import { complain, local, onLeave, put, show } from "./screens.js";
 import { countDown } from "./countdown.js";
-import { countryName, duration, say } from "./words.js";
+import { countryName, duration, groups, say } from "./words.js";
 import { digits, numberField, pinField } from "./fields.js";
 import { asksPin, element, finish } from "./completion.js";
 import { go, place } from "./places.js";
@@ -93,7 +93,7 @@ function otherDevice(flow) {
     deeds: {
       back: () => credentials(flow),
       ask: async (screen) => {
-        const chosen = Number(screen.querySelector("[name=device]:checked").value);
+        const chosen = screen.querySelector("[name=device]:checked").value;
         const body = { activation: flow.started.activation, device: chosen };
         answer(flow, await call("POST", "activation/ask", body, { signer: flow.phone }));
       },
@@ -111,7 +111,7 @@ function otherDevice(flow) {
 
 function answer(flow, { element: kind, question, expires_at }) {
   const root = show("agree-answer", {
-    fill: { question },
+    fill: { question: kind === "challenge_code" ? groups(question, CODE_DIGITS / 2) : question },
     when: { code: kind === "challenge_code", card: kind !== "challenge_code" },
     deeds: {
       back: () => otherDevice(flow),
@@ -140,7 +140,7 @@ function numbers(flow) {
       add: () => addNumber(flow),
       get: (screen) => {
         const number = screen.querySelector("[name=number]:checked").value;
-        return getCode(flow, { number: known.find(({ id }) => String(id) === number).id });
+        return getCode(flow, { number });
       },
     },
   });

@@ -46,6 +46,7 @@ export function show(name, { fill = {}, when = {}, deeds = {} } = {}) {
   document.title = `${heading.textContent.trim()} · ${document.body.dataset.app}`;
   heading.tabIndex = -1;
   heading.focus({ preventScroll: true });
+  document.dispatchEvent(new Event("screen"));
   return root;
 }
 

@@ -11,6 +11,9 @@ import { say } from "./words.js";
 
 const POLL_MS = 5_000;
 const QUIET_POLL_MS = 60_000;
+const ABOUT_PROMPTS = ["home", "prompt", "deny", "pin", "decided"];
+
+const strip = document.getElementById("waits");
 
 let known = [];
 let seen = new Set();
@@ -52,6 +55,7 @@ function take({ prompts: found, events: address }) {
   const fresh = known.find(({ id }) => !seen.has(id));
   seen = new Set(known.map(({ id }) => id));
   listener(prompts());
+  showStrip();
   if (!fresh) return;
   if (shown() === "home") go("prompt", fresh);
   else speak(say("login_waits"));
@@ -61,18 +65,26 @@ function listen(address) {
   if (!address.startsWith("/events/")) return;
   const source = new EventSource(address);
   events = source;
-  source.onmessage = () => look();
+  source.addEventListener("look", () => {
+    close(); // the portal ends the stream with it; the browser would ask for it again
+    look();
+  });
   source.onerror = () => {
-    if (source.readyState === EventSource.CLOSED && events === source) {
-      close();
-      timer = setTimeout(look, POLL_MS);
-    }
+    if (source.readyState !== EventSource.CLOSED || events !== source) return;
+    close();
+    clearTimeout(timer);
+    timer = setTimeout(look, POLL_MS);
   };
 }
 
 function close() {
   events?.close();
   events = null;
+}
+
+/** Beside other work a strip says that a login waits. */
+function showStrip() {
+  strip.hidden = !prompts().length || ABOUT_PROMPTS.includes(shown());
 }
 
 /** Look when the app comes to the front, when the network is back, and when a push message came. */
@@ -83,6 +95,8 @@ export function start() {
   navigator.serviceWorker?.addEventListener("message", ({ data }) => {
     if (data === "look") look();
   });
+  document.addEventListener("screen", showStrip);
+  strip.addEventListener("click", () => go("home").then(() => prompts()[0] && go("prompt", prompts()[0])));
   onFailure((error) => go("failed", error));
 }
 
