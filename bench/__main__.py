@@ -9,8 +9,8 @@ from .options import Options
 from .report import Row, machine, table
 from .stage import stage
 
-USUAL = ("devices", "wizard", "verify", "pages", "start", "audit", "login")
-ON_REQUEST = ("scale",)
+USUAL = ("devices", "wizard", "verify", "pages", "start", "audit", "login", "refused")
+ON_REQUEST = ("scale", "live", "peers")  # long, or in need of a package registry
 
 
 def main() -> int:

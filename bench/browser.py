@@ -40,19 +40,19 @@ class OverHttp:
         self._connection = http.client.HTTPConnection("127.0.0.1", self.port)
 
     def get(self, path: str) -> Page:
-        return self._ask("GET", path, b"", {})
+        return self.ask("GET", path, b"", {})
 
     def post(self, path: str, data: dict[str, str]) -> Page:
         token = self.cookies.get("csrf") or self.cookies["csrftoken"]
         body = urlencode(data | {"csrfmiddlewaretoken": token}).encode()
         headers = {"Content-Type": "application/x-www-form-urlencoded"}
-        return self._ask("POST", path, body, headers)
+        return self.ask("POST", path, body, headers)
 
     @property
     def cookie_header(self) -> str:
         return "; ".join(f"{name}={value}" for name, value in self.cookies.items())
 
-    def _ask(self, method: str, path: str, body: bytes, headers: dict[str, str]) -> Page:
+    def ask(self, method: str, path: str, body: bytes, headers: dict[str, str]) -> Page:
         headers |= {"X-Forwarded-For": self.address}
         if self.cookies:
             headers["Cookie"] = self.cookie_header

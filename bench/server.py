@@ -1,4 +1,4 @@
-"""One web server, the product's or the floor's: the same uvicorn, a2wsgi, processes and threads."""
+"""One web server, the product's, the floor's or a peer's: the same uvicorn, a2wsgi, processes and threads."""
 
 import os
 import socket
@@ -7,7 +7,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,15 +44,22 @@ def free_port() -> int:
 
 
 @contextmanager
-def serve(application: str, environment: dict[str, str], ready: str) -> Iterator[Server]:
+def serve(
+    application: str,
+    environment: dict[str, str],
+    ready: str,
+    *,
+    python: str = sys.executable,
+    log: Path | None = None,
+) -> Iterator[Server]:
     port = free_port()
-    command = [sys.executable, "-m", "uvicorn", application, "--host", "127.0.0.1"]
+    command = [python, "-m", "uvicorn", application, "--host", "127.0.0.1"]
     command += ["--port", str(port), "--workers", str(PROCESSES), "--lifespan", "off"]
     command += ["--timeout-graceful-shutdown", "3", "--no-server-header", "--no-access-log"]
     command += ["--no-proxy-headers", "--log-level", "warning"]
-    process = subprocess.Popen(
-        command, env=os.environ | environment | {"WEB_THREADS": str(THREADS)}, cwd=ROOT
-    )
+    environment = os.environ | environment | {"WEB_THREADS": str(THREADS)}
+    with log.open("ab") if log else nullcontext() as said:
+        process = subprocess.Popen(command, env=environment, cwd=ROOT, stderr=said)
     try:
         wait_for(f"http://127.0.0.1:{port}{ready}", process)
         yield Server(port, process.pid)

@@ -18,6 +18,7 @@ from typing import Any
 from django.db import connection, transaction
 
 from portal.caller import Caller
+from portal.compiled import insert
 from portal.errors import Refused
 from portal.models import AuditEvent, User
 
@@ -45,7 +46,7 @@ def record(*, event: str, by: Caller, subject: User | None, at: datetime, **fact
         previous_hash=previous_hash,
     )
     row.hash = content_hash(row)
-    row.save(force_insert=True)
+    insert(row)
 
 
 @transaction.atomic(durable=True)

@@ -17,5 +17,6 @@ class EntityBackend(ModelBackend):
         return None
 
     def get_user(self, user_id: int) -> User | None:
-        user = User.objects.select_related("entity").filter(pk=user_id).first()
+        unlocked = User.objects.select_related("entity").filter(locked_at__isnull=True)
+        user = unlocked.filter(pk=user_id).first()
         return user if user and self.user_can_authenticate(user) else None

@@ -3,10 +3,13 @@ Is this the right password of an active, unlocked username? One answer, one cost
 """
 
 from datetime import datetime
+from functools import cache
+from typing import Any
 
 from django.contrib.auth.hashers import check_password, make_password
-from django.db.models import Exists, F, OuterRef
+from django.db.models import CharField, DateTimeField, Exists, F, OuterRef, Q, QuerySet
 
+from portal.compiled import Compiled, compiled
 from portal.models import Allowance, User
 from portal.models.account import normalise_username
 from portal.throttle import PASSWORD_OF_NAME, SECOND_FACTOR_OF_USER, Limit
@@ -15,9 +18,9 @@ LOCKING: tuple[Limit, ...] = (PASSWORD_OF_NAME, SECOND_FACTOR_OF_USER)
 LONGEST_PASSWORD = 256
 
 
-def locked(*, now: datetime, limits: tuple[Limit, ...] = LOCKING) -> Exists:
-    """An annotation for users: has he used up one of the limits that lock?"""
-    return Exists(
+def locked(*, now: datetime, limits: tuple[Limit, ...] = LOCKING) -> Q:
+    """An annotation for users: has staff locked him, or has he used up one of the limits that lock?"""
+    used_up = Exists(
         Allowance.objects.filter(
             key=OuterRef("username"),
             limit__in=[limit.name for limit in limits],
@@ -25,6 +28,17 @@ def locked(*, now: datetime, limits: tuple[Limit, ...] = LOCKING) -> Exists:
             resets_at__gt=now,
         )
     )
+    return Q(used_up) | Q(locked_at__isnull=False)
+
+
+@cache
+def _by_name(limits: tuple[Limit, ...]) -> Compiled:
+    @compiled(name=CharField(), now=DateTimeField())
+    def found(name: Any, now: Any) -> QuerySet[User]:
+        users = User.objects.select_related("entity").filter(username=name)
+        return users.annotate(is_locked=locked(now=now, limits=limits))
+
+    return found
 
 
 def check(
@@ -35,12 +49,7 @@ def check(
     query and one hash in every case. Limits are the caller's business and spent before.
     """
     name = normalise_username(username)
-    user = (
-        User.objects.select_related("entity")
-        .annotate(is_locked=locked(now=now, limits=limits))
-        .filter(username=name)
-        .first()
-    )
+    user: Any = _by_name(limits).first(name=name, now=now)
     typed = password[:LONGEST_PASSWORD]
     if user is None:
         make_password(typed)  # costs what comparing costs

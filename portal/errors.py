@@ -1,5 +1,6 @@
 """Refusals are data: an anticipated "no" is an enum member that carries its own words."""
 
+from datetime import timedelta
 from enum import Enum
 from typing import Any, Self
 
@@ -47,7 +48,12 @@ class Reason(Enum):
 
 
 class Refused(Exception):
-    """Raised by an operation that may not go on. `facts` are for the audit trail, never for the page."""
+    """
+    Raised by an operation that may not go on. `facts` are for the audit trail, never for the page; `wait`
+    is for the page: how long the next try has to wait.
+    """
+
+    wait = timedelta(0)
 
     def __init__(self, reason: Reason, **facts: Any) -> None:
         super().__init__(reason.code)

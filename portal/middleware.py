@@ -3,16 +3,22 @@
 import logging
 import uuid
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
+from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.contrib.auth import logout
+from django.contrib import messages
+from django.contrib.auth import SESSION_KEY, logout
+from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.cache import patch_cache_control
+from django.utils.translation import ngettext
 
 from portal.errors import Refused
+from portal.sessions import SEEN, STARTED
 
 log = logging.getLogger(__name__)
 
@@ -77,22 +83,62 @@ class RequestId:
 
 class IdleSessions:
     """
-    Ends a session that nobody used for `SESSION_IDLE`. The mark is written at most once a minute, so
-    that reading pages does not write.
+    Ends a session that nobody used for `SESSION_IDLE`, or that is older than `SESSION_LIFE` however much
+    it is used, and says so on the next page. The mark is written at most once a minute, so that reading
+    pages does not write.
     """
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if "_auth_user_id" in request.session:
-            now = timezone.now()
-            seen = datetime.fromisoformat(request.session.get("seen_at", now.isoformat()))
-            if now - seen > settings.SESSION_IDLE:
+        if SESSION_KEY in request.session:
+            why = self._over_or_seen(request)
+            if why:
                 logout(request)
-            elif "seen_at" not in request.session or (now - seen).total_seconds() > 60:
-                request.session["seen_at"] = now.isoformat()
+                messages.info(request, why)
+                if request.method not in ("GET", "HEAD") and not _is_login(request):
+                    # What was posted is not done. He comes back to the page with the form.
+                    return redirect_to_login(_page_before(request))
         return self.get_response(request)
+
+    def _over_or_seen(self, request: HttpRequest) -> str:
+        """Why the session is over, or "" for one that goes on and is marked as used."""
+        now, kept = timezone.now(), request.session
+        started = datetime.fromisoformat(kept.setdefault(STARTED, now.isoformat()))
+        seen = datetime.fromisoformat(kept.get(SEEN, now.isoformat()))
+        if now - started > settings.SESSION_LIFE:
+            hours = settings.SESSION_LIFE // timedelta(hours=1)
+            words = ngettext(
+                "Your session ended: %(number)d hour after the login it always does.",
+                "Your session ended: %(number)d hours after the login it always does.",
+                hours,
+            )
+            return words % {"number": hours}
+        if now - seen > settings.SESSION_IDLE:
+            minutes = settings.SESSION_IDLE // timedelta(minutes=1)
+            words = ngettext(
+                "Your session ended after %(number)d minute without activity.",
+                "Your session ended after %(number)d minutes without activity.",
+                minutes,
+            )
+            return words % {"number": minutes}
+        if SEEN not in kept or (now - seen).total_seconds() > 60:
+            kept[SEEN] = now.isoformat()
+        return ""
+
+
+def _is_login(request: HttpRequest) -> bool:
+    """Logging in and out go on without the old session."""
+    return request.path.startswith((reverse("login"), reverse("logout")))
+
+
+def _page_before(request: HttpRequest) -> str:
+    """The page of ours on which the form stood, else home."""
+    came_from = urlsplit(request.headers.get("Referer", ""))
+    is_ours = came_from.netloc == request.get_host() and came_from.path.startswith("/")
+    page = came_from.path + (f"?{came_from.query}" if came_from.query else "")
+    return page if is_ours else reverse("home")
 
 
 class Refusals:

@@ -129,14 +129,16 @@ MIDDLEWARE = [
     "portal.middleware.RequestId",
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.gzip.GZipMiddleware",
+    "sls.middleware.NoCookies",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "sls.middleware.VerifiedUser",
-    "portal.middleware.IdleSessions",
+    "sls.access.LimitedStage",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "portal.middleware.IdleSessions",
     "portal.middleware.Refusals",
 ]
 
@@ -148,8 +150,16 @@ TEMPLATES: list[dict[str, Any]] = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
         "DIRS": [BASE_DIR / "templates"],
-        "APP_DIRS": True,
         "OPTIONS": {
+            "loaders": [
+                (
+                    "portal.folding.Loader",
+                    [
+                        "django.template.loaders.filesystem.Loader",
+                        "django.template.loaders.app_directories.Loader",
+                    ],
+                )
+            ],
             "context_processors": [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
@@ -173,19 +183,21 @@ DATABASES: dict[str, dict[str, Any]] = {
     )
 }
 DATABASE = DATABASES["default"]
-if not DATABASE.get("ENGINE"):
-    raise ImproperlyConfigured("DATABASE_URL names no database that is known here.")
-if DATABASE["ENGINE"] == "django.db.backends.sqlite3":
+if DATABASE.get("ENGINE") == "django.db.backends.sqlite3":
     DATABASE["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
         "timeout": 20,
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
     }
-else:
+elif DATABASE.get("ENGINE") == "django.db.backends.postgresql":
+    DATABASE["ENGINE"] = "portal.postgresql"
     DATABASE["OPTIONS"] = {
         **DATABASE.get("OPTIONS", {}),
         "options": "-c lock_timeout=5000 -c statement_timeout=15000",
+        "prepare_threshold": 2 if env.bool("PREPARED_STATEMENTS", True) else None,
     }
+else:
+    raise ImproperlyConfigured("DATABASE_URL must begin with postgres:// or sqlite://.")
 DATABASE["CONN_MAX_AGE"] = None  # threads of a2wsgi live long and keep their connection
 DATABASE["CONN_HEALTH_CHECKS"] = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -212,7 +224,8 @@ AUTH_PASSWORD_VALIDATORS = [
 
 SESSION_ENGINE = "portal.sessions"
 SESSION_IDLE = timedelta(minutes=env.int("SESSION_IDLE_MINUTES", 15))
-SESSION_COOKIE_AGE = env.int("SESSION_HOURS", 8) * 3600
+SESSION_LIFE = timedelta(hours=env.int("SESSION_HOURS", 8))
+SESSION_COOKIE_AGE = int(SESSION_LIFE.total_seconds())
 SESSION_COOKIE_NAME = "__Host-session" if TLS else "session"
 SESSION_COOKIE_SECURE = TLS
 SESSION_COOKIE_HTTPONLY = True
@@ -220,6 +233,7 @@ SESSION_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_NAME = "__Host-csrf" if TLS else "csrf"
 CSRF_COOKIE_SECURE = TLS
 CSRF_COOKIE_SAMESITE = "Lax"
+CSRF_FAILURE_VIEW = "portal.pages.views.out_of_date"
 LANGUAGE_COOKIE_SECURE = TLS
 LANGUAGE_COOKIE_HTTPONLY = True
 LANGUAGE_COOKIE_SAMESITE = "Lax"
@@ -236,7 +250,18 @@ PROOF_STAYS_FRESH = timedelta(minutes=env.int("FRESH_MINUTES", 5))
 LOGIN_LIFE = timedelta(seconds=env.int("LOGIN_SECONDS", 600))
 WIZARD_LIFE = timedelta(seconds=env.int("WIZARD_SECONDS", 900))
 RETRY_AFTER_REFUSAL = timedelta(hours=24)
+# A Temporary Code opens everything, and then only the way to an Online Security Code Card (KB69).
+TEMPORARY_CODE_FULL = timedelta(seconds=env.int("TEMPORARY_CODE_FULL_SECONDS", 2 * 86_400))
+TEMPORARY_CODE_LIMITED = timedelta(seconds=env.int("TEMPORARY_CODE_LIMITED_SECONDS", 10 * 86_400))
+CODE_REQUEST_LIFE = timedelta(seconds=env.int("CODE_REQUEST_SECONDS", 3600))
+ONLINE_CARD_LIFE = timedelta(seconds=env.int("ONLINE_CARD_SECONDS", 21 * 86_400))
+CARD_REQUEST_LIFE = timedelta(seconds=env.int("CARD_REQUEST_SECONDS", 86_400))
+SMS_CODE_LIFE = timedelta(seconds=env.int("SMS_CODE_SECONDS", 600))
+SMS_RESEND = timedelta(seconds=env.int("SMS_RESEND_SECONDS", 60))
+PHONE_COUNTRIES = env.list("PHONE_COUNTRIES", default=[])  # ISO 3166-1 alpha-2; none means all
 UNDO_LIFE = timedelta(days=env.int("UNDO_DAYS", 7))
+NOT_ME_LIFE = timedelta(days=env.int("NOT_ME_DAYS", 7))
+RESET_LIFE = timedelta(minutes=env.int("RESET_MINUTES", 30))
 
 # --- The phone app: docs/phone-protocol.md -------------------------------------------------------------
 
@@ -250,7 +275,6 @@ ACTIVATION_WAIT = timedelta(seconds=env.int("ACTIVATION_WAIT_SECONDS", 86_400))
 ACTIVATION_READY = timedelta(seconds=env.int("ACTIVATION_READY_SECONDS", 86_400))
 PHONE_CLOCK_SKEW = timedelta(seconds=env.int("PHONE_CLOCK_SKEW_SECONDS", 300))
 PIN_GUIDELINES = env.str("PIN_GUIDELINES", "strict")  # or "advisory": KB2269
-PHONE_COUNTRIES = env.list("PHONE_COUNTRIES", default=[])  # ISO 3166-1 alpha-2; none means all
 # WebAuthn: a credential is bound to this name; further origins are those of native apps.
 PHONE_RP_ID = env.str("PHONE_RP_ID", "localhost" if IS_LOCAL else urlsplit(BASE_URL).hostname or "")
 PHONE_ORIGINS = env.list("PHONE_ORIGINS", default=[])
@@ -297,7 +321,7 @@ STATICFILES_DIRS = [BASE_DIR / "static"]
 STATIC_ROOT = VAR_DIR / "static"
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    "staticfiles": {"BACKEND": "portal.static_files.ModuleStorage"},
+    "staticfiles": {"BACKEND": "portal.staticfiles.Storage"},
 }
 
 # --- Cache: rendered fragments only, keyed by all they show; never a counter or a mark (R3) --------------
@@ -369,7 +393,7 @@ PUSH_HOSTS = env.list(  # a leading dot stands for every name below
     ],
 )
 PUSH_TO_LOOPBACK = DEMO_MODE and env.bool("PUSH_TO_LOOPBACK", False)  # for tests only
-PUSH_GONE = ""  # "package.module.function", told of subscriptions that exist no more
+PUSH_GONE = "sls.phone.operations.forget_subscription"  # "package.module.function", told of subscriptions that exist no more
 SMS_URL = env.str("SMS_URL", "")  # "twilio://sid:token@api.twilio.com/?from=+1…"
 EMAIL_CONFIG = env.email_url("EMAIL_URL", default="smtp://localhost:25")
 vars().update(EMAIL_CONFIG)

@@ -22,57 +22,112 @@ from portal.models import Allowance
 
 
 @dataclass(frozen=True)
+class Waits:
+    """
+    Growing waits between tries: none after the first `default_free` failures (or as many as `LIMITS` says),
+    then FIRST_WAIT, and twice as long after each further one, up to `longest`.
+    """
+
+    name: str
+    default_free: int
+    longest: timedelta
+
+
+@dataclass(frozen=True)
 class Limit:
     """
     `default_size` tries (or what `LIMITS` says) for each key: within `window` of one another when the limit
-    `slides`, as consecutive failures do; within a fixed `window` from the first when it does not.
+    `slides`, as consecutive failures do; within a fixed `window` from the first when it does not. A limit
+    with `waits` slows down before it is used up: a try that comes too early is refused without being
+    judged, and counts for nothing.
     """
 
     name: str
     default_size: int
     window: timedelta
     slides: bool = True
+    waits: Waits | None = None
 
     @property
     def size(self) -> int:
         return int(settings.LIMITS.get(self.name, self.default_size))
 
+    def steps(self) -> list[tuple[int, timedelta]]:
+        """From how many failures on which wait applies. A limit made larger waits later in proportion."""
+        if self.waits is None:
+            return []
+        share = max(1, self.waits.default_free * self.size // self.default_size)
+        failures = int(settings.LIMITS.get(self.waits.name, share)) + 1
+        found, wait = [], FIRST_WAIT
+        while wait < self.waits.longest:
+            found.append((failures, wait))
+            failures, wait = failures + 1, 2 * wait
+        return [*found, (failures, self.waits.longest)]
+
+    def wait_after(self, failures: int) -> timedelta:
+        """No wait stands before the lock itself."""
+        reached = [wait for least, wait in self.steps() if least <= failures < self.size]
+        return reached[-1] if reached else timedelta(0)
+
 
 DAY = timedelta(hours=24)
 HOUR = timedelta(hours=1)
+FIRST_WAIT = timedelta(seconds=5)
 
-# Ten consecutive failures within any 24 hours (KB1132).
-PASSWORD_OF_NAME = Limit("password_of_name", 10, DAY)
+# Ten consecutive failures within any 24 hours (KB1132). From the fourth on 5, 10, 20, 40, 80 and 160 seconds
+# lie between them, for names that nobody has as well.
+PASSWORD_OF_NAME = Limit(
+    "password_of_name",
+    10,
+    DAY,
+    waits=Waits("password_of_name_without_wait", 3, timedelta(minutes=5)),
+)
 # The old password asked before a new one is set: an open session left alone is no place to guess.
 PASSWORD_CHANGES_OF_USER = Limit("password_changes_of_user", 5, DAY)
 # A browser in which this user has logged in fully before: a stranger who uses up the user's own
 # limit slows the client down elsewhere, but does not lock him out here.
 PASSWORD_IN_KNOWN_BROWSER = Limit("password_in_known_browser", 10, DAY)
 # An office behind one address may mistype; a guesser of many names may not go on.
-PASSWORD_FROM_ADDRESS = Limit("password_from_address", 100, HOUR, slides=False)
+PASSWORD_FROM_ADDRESS = Limit(
+    "password_from_address",
+    100,
+    HOUR,
+    slides=False,
+    waits=Waits("password_from_address_without_wait", 30, timedelta(minutes=1)),
+)
 # The second factor has a counter of its own: whoever tries it knows the password already.
 SECOND_FACTOR_OF_USER = Limit("second_factor_of_user", 5, DAY)
 # Challenges drawn for one user: nobody shops for a question whose answer he has seen. Counted from the
 # challenges themselves (sls.devices.challenges.issue).
 CHALLENGES_OF_USER = Limit("challenges_of_user", 40, HOUR)
+# Each SMS costs money and disturbs somebody: nobody pumps them to a number, or at all.
+SMS_OF_USER = Limit("sms_of_user", 10, DAY, slides=False)
+SMS_OF_NUMBER = Limit("sms_of_number", 10, DAY, slides=False)
+NEW_NUMBERS_OF_USER = Limit("new_numbers_of_user", 5, DAY, slides=False)
+# Online Security Code Cards requested, confirmed or not: each is 224 values and a message.
+ONLINE_CARDS_OF_USER = Limit("online_cards_of_user", 10, DAY, slides=False)
 # The share wizard takes another username's password: it has limits of its own, so that guessing there
 # can neither lock the owner's login nor go on for long.
 OWNER_PASSWORD_OF_NAME = Limit("owner_password_of_name", 10, DAY)
 OWNER_PASSWORD_BY_REQUESTER = Limit("owner_password_by_requester", 10, DAY)
+# Messages "the password was right, and nobody finished the login": enough to warn, too few to bury others.
+UNFINISHED_NOTICES_OF_USER = Limit("unfinished_notices_of_user", 3, DAY, slides=False)
+# Forgotten passwords: a stranger may not fill somebody's mailbox, nor try names in bulk.
+RESETS_OF_NAME = Limit("resets_of_name", 3, HOUR, slides=False)
+RESETS_FROM_ADDRESS = Limit("resets_from_address", 20, HOUR, slides=False)
 # Activating a phone takes a password too, with limits of its own and the login's lock besides.
 ACTIVATION_PASSWORD_OF_NAME = Limit("activation_password_of_name", 10, DAY)
-ACTIVATION_PASSWORD_FROM_ADDRESS = Limit("activation_password_from_address", 100, HOUR, slides=False)
+ACTIVATION_PASSWORD_FROM_ADDRESS = Limit(
+    "activation_password_from_address", 100, HOUR, slides=False
+)
 # The public page that freezes a lost phone takes a password as well.
 LOST_PASSWORD_OF_NAME = Limit("lost_password_of_name", 10, DAY)
 # Activation Tokens: of one activation, and of all that a user begins.
 ACTIVATION_CODE_OF_ROW = Limit("activation_code_of_row", 5, DAY)
 ACTIVATION_CODE_OF_USER = Limit("activation_code_of_user", 20, DAY)
-# Each SMS costs money and disturbs somebody: nobody pumps them to a number, from an address, or at all.
-SMS_OF_USER = Limit("sms_of_user", 10, DAY, slides=False)
-SMS_OF_NUMBER = Limit("sms_of_number", 10, DAY, slides=False)
+# Activation SMS are asked for without a login, so they have limits beside those of a user and a number.
 SMS_FROM_ADDRESS = Limit("sms_from_address", 30, HOUR, slides=False)
 SMS_OF_SITE = Limit("sms_of_site", 2000, HOUR, slides=False)
-NEW_NUMBERS_OF_USER = Limit("new_numbers_of_user", 5, DAY, slides=False)
 # Prompts to a phone, counted from the prompts themselves: nobody wears a client out with requests.
 PROMPTS_OF_USER = Limit("prompts_of_user", 5, timedelta(minutes=10))
 NUMBER_OF_PROMPT = Limit("number_of_prompt", 2, DAY)
@@ -85,32 +140,44 @@ Pair = tuple[Limit, str]
 
 def check_sizes(wanted: dict[str, str]) -> None:
     """Raises ImproperlyConfigured when `LIMITS` names no limit of this module, or no number above 0."""
-    known = {limit.name for limit in globals().values() if isinstance(limit, Limit)}
+    limits = [limit for limit in globals().values() if isinstance(limit, Limit)]
+    known = {named.name for limit in limits for named in (limit, limit.waits) if named}
     for name, size in wanted.items():
         if name not in known or not size.isdecimal() or int(size) == 0:
             raise ImproperlyConfigured(f"LIMITS: {name}={size}; there are {sorted(known)}.")
 
 
-UPSERT = """
-INSERT INTO portal_allowance AS kept ("limit", "key", spent, size, slides, last_at, resets_at)
-VALUES {rows}
+# What the try meets that is about to be spent: an open window, a wait, a count that is full.
+COUNTS = "kept.resets_at > excluded.last_at"
+WAITS = "kept.opens_at > excluded.last_at"
+UPSERT = f"""
+INSERT INTO portal_allowance AS kept
+    ("limit", "key", spent, size, slides, last_at, resets_at, refused)
+VALUES {{rows}}
 ON CONFLICT ("limit", "key") DO UPDATE SET
-    spent = CASE WHEN kept.resets_at <= excluded.last_at THEN 1
+    spent = CASE WHEN NOT {COUNTS} THEN 1
+                 WHEN {WAITS} THEN kept.spent
                  WHEN kept.spent < excluded.size THEN kept.spent + 1
                  ELSE excluded.size + 1 END,
-    resets_at = CASE WHEN kept.resets_at <= excluded.last_at THEN excluded.resets_at
+    resets_at = CASE WHEN NOT {COUNTS} THEN excluded.resets_at
+                     WHEN {WAITS} THEN kept.resets_at
                      WHEN kept.spent < excluded.size AND excluded.slides THEN excluded.resets_at
                      ELSE kept.resets_at END,
+    opens_at = CASE WHEN {COUNTS} AND ({WAITS} OR kept.spent >= excluded.size) THEN kept.opens_at
+                    {{steps}} END,
+    refused = COALESCE({COUNTS} AND ({WAITS} OR kept.spent >= excluded.size), FALSE),
     size = excluded.size,
     slides = excluded.slides,
     last_at = excluded.last_at
-RETURNING "limit", spent > size
-"""
+RETURNING "limit", refused
+"""  # noqa: S608
+STEP = f'WHEN {COUNTS} AND excluded."limit" = %s AND kept.spent + 1 >= %s THEN %s'
 
 
 def spend(pairs: Iterable[Pair], *, now: datetime) -> frozenset[str]:
     """
-    Spend one try of each limit and key, in one statement; the names of the limits that are used up.
+    Spend one try of each limit and key, in one statement; the names of the limits that are used up, or
+    whose wait is not over.
 
     Call it outside the transaction that judges the try. Pairs are sorted so that two callers cannot
     wait for each other's row.
@@ -118,13 +185,19 @@ def spend(pairs: Iterable[Pair], *, now: datetime) -> frozenset[str]:
     when = connection.ops.adapt_datetimefield_value
     wanted = sorted({(limit.name, key[:80]): limit for limit, key in pairs}.items())
     values = [
-        (name, key, 1, limit.size, limit.slides, when(now), when(now + limit.window))
+        (name, key, 1, limit.size, limit.slides, when(now), when(now + limit.window), False)
         for (name, key), limit in wanted
     ]
-    rows = ", ".join(["(%s, %s, %s, %s, %s, %s, %s)"] * len(values))
+    steps = [
+        (limit.name, failures, when(now + wait))
+        for limit in dict.fromkeys(limit for _pair, limit in wanted)
+        for failures, wait in reversed(limit.steps())
+    ]
+    rows = ", ".join(["(%s, %s, %s, %s, %s, %s, %s, %s)"] * len(values))
+    statement = UPSERT.format(rows=rows, steps=" ".join([STEP] * len(steps)))
     with connection.cursor() as cursor:
-        cursor.execute(UPSERT.format(rows=rows), [cell for row in values for cell in row])
-        return frozenset(name for name, used_up in cursor.fetchall() if used_up)
+        cursor.execute(statement, [cell for row in [*values, *steps] for cell in row])
+        return frozenset(name for name, refused in cursor.fetchall() if refused)
 
 
 def network(address: str) -> str:
@@ -135,14 +208,38 @@ def network(address: str) -> str:
 
 
 def used_up(pairs: Iterable[Pair], *, now: datetime) -> frozenset[str]:
-    """The names of the limits that are used up already; spends nothing."""
-    full = Allowance.objects.filter(_any(pairs), spent__gte=F("size"), resets_at__gt=now)
+    """The names of the limits that are used up or wait already; spends nothing."""
+    shut = Q(spent__gte=F("size")) | Q(opens_at__gt=now)
+    full = Allowance.objects.filter(_any(pairs), shut, resets_at__gt=now)
     return frozenset(full.values_list("limit", flat=True))
 
 
+def longest_wait(pairs: Iterable[Pair], *, now: datetime) -> timedelta:
+    """
+    How long the next try has to wait after the last one that was judged. The whole wait, not what is left
+    of it: the page that says so is then the same whenever it is asked.
+    """
+    limits = {limit.name: limit for limit, _key in pairs}
+    rows = Allowance.objects.filter(_any(pairs), opens_at__gt=now, resets_at__gt=now)
+    waits = [limits[row.limit].wait_after(row.spent) for row in rows]
+    return max(waits, default=timedelta(0))
+
+
+def left(pair: Pair, *, now: datetime) -> int:
+    """How many tries are left; spends nothing."""
+    limit, key = pair
+    row = Allowance.objects.filter(limit=limit.name, key=key[:80], resets_at__gt=now).first()
+    return max(0, limit.size - row.spent) if row else limit.size
+
+
 def give_back(pairs: Iterable[Pair]) -> None:
-    """Take back one try that turned out right, without clearing the failures before it."""
-    _change("UPDATE portal_allowance SET spent = spent - 1 WHERE spent > 0 AND", pairs)
+    """
+    Take back one try that turned out right, or was not judged; the failures before it stay, and the wait
+    that it began ends.
+    """
+    _change(
+        "UPDATE portal_allowance SET spent = spent - 1, opens_at = NULL WHERE spent > 0 AND", pairs
+    )
 
 
 def clear(pairs: Iterable[Pair]) -> None:

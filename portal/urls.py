@@ -12,6 +12,8 @@ urlpatterns = [
     path("settings/", include("portal.pages.urls")),
     path("settings/user/secure-login/", include("sls.urls")),
     path("phone/", include("sls.phone_app.urls")),
+    path("phone/", include("sls.phone.urls")),
+    path("phone/", include("sls.activation.urls")),
     path("help/", include("portal.help.urls")),
     path("language/", views.language, name="set_language"),
     path("health/live/", views.live),

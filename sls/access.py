@@ -17,9 +17,19 @@ from django.utils import timezone
 
 from portal.models import User
 from sls.models import DeviceGrant, DeviceState, GrantState
+from sls.models.device import unexpired
 
 View = Callable[..., HttpResponse]
 PROVEN_AT = "proven_at"  # in the session: when a device was last proven
+
+# What is left to a session in the limited stage of a Temporary Code, by URL name: log in, log out, language
+# and health; the Online Security Code Card; and the help centre. Whatever is new stays closed.
+LEFT_WHEN_LIMITED = {
+    *("login", "login_confirm", "login_choose", "login_code", "login_card", "login_challenge"),
+    *("login_code_again", "logout", "set_language", "demo", "login_push", "phone_lost"),
+    *("enrol_card", "enrol_card_show", "enrol_card_text", "enrol_card_check"),
+    *("enrol_card_confirm", "enrol_card_done"),
+}
 
 
 def proven_or_new(view: View) -> View:
@@ -62,7 +72,7 @@ def freshly_proven(view: View) -> View:
 
 def has_active_device(user: User) -> bool:
     return DeviceGrant.objects.filter(
-        user=user, confirmed=True, device__state=DeviceState.ACTIVE
+        unexpired(timezone.now()), user=user, confirmed=True, device__state=DeviceState.ACTIVE
     ).exists()
 
 
@@ -73,3 +83,27 @@ def was_protected(user: User) -> bool:
     """
     granted = DeviceGrant.objects.filter(user=user).exclude(state=GrantState.PENDING)
     return granted.filter(Q(share__isnull=True) | Q(share__enforced_at__isnull=False)).exists()
+
+
+class LimitedStage:
+    """
+    Middleware: from the third day a Temporary Code opens nothing but the way to an Online Security Code Card
+    (KB69). It asks every view, not only those that ask for a device, so nothing is forgotten.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_view(self, request: HttpRequest, *view: Any) -> HttpResponse | None:
+        found = request.resolver_match
+        is_left = (
+            found is None or found.view_name in LEFT_WHEN_LIMITED or "help" in found.namespaces
+        )
+        if is_left or not request.user.is_authenticated or not request.user.is_verified():
+            return None
+        if not request.user.otp_device.device.is_limited(timezone.now()):
+            return None
+        return redirect("enrol_card")

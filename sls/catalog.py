@@ -22,7 +22,7 @@ class Element(StrEnum):
 
     CHALLENGE_CODE = "challenge_code"
     INDEX_NUMBERS = "index_numbers"
-    NONE = "none"
+    CODE = "code"  # nothing is shown: the user has the code already
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Traits:
     """
     `level` orders protection, higher is stronger; it is compared between physical devices only.
     `level_label` stands in the table of security levels. `is_returned` devices are sent back when they
-    are no longer needed.
+    are no longer needed. A permanent device takes the place of SMS codes.
     """
 
     element: Element
@@ -38,6 +38,7 @@ class Traits:
     level_label: str | Promise = ""
     is_physical: bool = False
     is_temporary: bool = False
+    is_permanent: bool = False
     is_returned: bool = False
     admits_staff: bool = False
 
@@ -48,16 +49,23 @@ CATALOG: dict[DeviceKind, Traits] = {
         level=30,
         level_label=_("Highest"),
         is_physical=True,
+        is_permanent=True,
         is_returned=True,
         admits_staff=True,
     ),
     DeviceKind.CODE_CARD: Traits(
-        Element.INDEX_NUMBERS, level=10, level_label=_("Lowest"), is_physical=True
+        Element.INDEX_NUMBERS,
+        level=10,
+        level_label=_("Lowest"),
+        is_physical=True,
+        is_permanent=True,
     ),
-    DeviceKind.IB_KEY: Traits(Element.CHALLENGE_CODE, level=20, admits_staff=True),
-    DeviceKind.SMS: Traits(Element.NONE, level=5),
+    DeviceKind.IB_KEY: Traits(
+        Element.CHALLENGE_CODE, level=20, is_permanent=True, admits_staff=True
+    ),
+    DeviceKind.SMS: Traits(Element.CODE, level=5),
     DeviceKind.ONLINE_CARD: Traits(Element.INDEX_NUMBERS, level=10, is_temporary=True),
-    DeviceKind.TEMPORARY_CODE: Traits(Element.NONE, level=0, is_temporary=True),
+    DeviceKind.TEMPORARY_CODE: Traits(Element.CODE, level=0, is_temporary=True),
 }
 
 
@@ -74,6 +82,14 @@ def shareable_kinds() -> list[DeviceKind]:
     """The rows of the table of security levels, strongest first."""
     kinds = [kind for kind in CATALOG if is_shareable(kind)]
     return sorted(kinds, key=lambda kind: -CATALOG[kind].level)
+
+
+def permanent_kinds() -> list[DeviceKind]:
+    return [kind for kind in CATALOG if CATALOG[kind].is_permanent]
+
+
+def temporary_kinds() -> list[DeviceKind]:
+    return [kind for kind in CATALOG if CATALOG[kind].is_temporary]
 
 
 RESPONSE_LENGTH = {Element.CHALLENGE_CODE: 8, Element.INDEX_NUMBERS: 6}

@@ -5,6 +5,7 @@ Nothing is dropped silently: a trunk prefix, a plus or a blank is refused with a
 "mended" may be somebody else's.
 """
 
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -80,6 +81,11 @@ def _has_prefix(country: str, national: str) -> bool:
         for prefix in (trunk, code, "00" + code)
         if prefix
     )
+
+
+def allowed_countries(setting: Iterable[str]) -> frozenset[str]:
+    """PHONE_COUNTRIES as a set; none means every country there is."""
+    return frozenset(setting) or frozenset(phonenumbers.SUPPORTED_REGIONS)
 
 
 def countries(allowed: frozenset[str]) -> list[Country]:

@@ -16,11 +16,61 @@ SHORTEST, LONGEST = 4, 6
 RUN = 4
 
 COMMON = frozenset(
-    "pass passwd qwerty qwertz azerty letmein admin login secret iloveu monkey dragon master "
-    "abc123 123abc a1b2c3 1a2b3c 1q2w3e q1w2e3 1qaz zaq1 1212 1004 2000 4321 1122 2580 0852 159753 147258 "
-    "112233 121212 131313 123123 321321 696969 007007 520520 521521 1314 5201 520131 168168 888666".split()
+    [
+        "pass",
+        "passwd",
+        "qwerty",
+        "qwertz",
+        "azerty",
+        "letmein",
+        "admin",
+        "login",
+        "secret",
+        "iloveu",
+        "monkey",
+        "dragon",
+        "master",
+        "abc123",
+        "123abc",
+        "a1b2c3",
+        "1a2b3c",
+        "1q2w3e",
+        "q1w2e3",
+        "1qaz",
+        "zaq1",
+        "1212",
+        "1004",
+        "2000",
+        "4321",
+        "1122",
+        "2580",
+        "0852",
+        "159753",
+        "147258",
+        "112233",
+        "121212",
+        "131313",
+        "123123",
+        "321321",
+        "696969",
+        "007007",
+        "520520",
+        "521521",
+        "1314",
+        "5201",
+        "520131",
+        "168168",
+        "888666",
+    ]
 )
-ROWS = ("0123456789", "9876543210", "abcdefghijklmnopqrstuvwxyz", "qwertyuiop", "asdfghjkl", "zxcvbnm")
+ROWS = (
+    "0123456789",
+    "9876543210",
+    "abcdefghijklmnopqrstuvwxyz",
+    "qwertyuiop",
+    "asdfghjkl",
+    "zxcvbnm",
+)
 
 
 class PinFault(StrEnum):
@@ -36,7 +86,7 @@ class PinFault(StrEnum):
 class PersonalData:
     """What of a person a PIN is compared with."""
 
-    date_of_birth: datetime.date | None = None
+    dates_of_birth: tuple[datetime.date, ...] = ()
     documents: tuple[str, ...] = ()
     phone_numbers: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
@@ -60,7 +110,7 @@ def faults(pin: str, person: PersonalData) -> list[PinFault]:
     text = _folded(pin)
     found = {
         PinFault.COMMON: _is_common(text),
-        PinFault.BIRTH_DATE: _is_date(text, person.date_of_birth),
+        PinFault.BIRTH_DATE: any(text in date_writings(date) for date in person.dates_of_birth),
         PinFault.DOCUMENT: _is_part_of(text, person.documents),
         PinFault.PHONE_NUMBER: _is_part_of(text, person.phone_numbers),
         PinFault.NAME: _is_part_of(text, person.names) or _holds(text, person.names),
@@ -79,10 +129,6 @@ def _is_common(text: str) -> bool:
         return True
     # 1111, 121212, abab: one or two characters again and again.
     return any(text == (text[:size] * len(text))[: len(text)] for size in (1, 2))
-
-
-def _is_date(text: str, date: datetime.date | None) -> bool:
-    return date is not None and text in date_writings(date)
 
 
 def date_writings(date: datetime.date) -> set[str]:

@@ -10,7 +10,8 @@ from django.db import connection
 from django.test import Client
 
 from portal.caller import Caller
-from portal.models import User
+from portal.models import Allowance, User
+from portal.throttle import Limit
 from sls.demo import cast, operations, simulator
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -103,6 +104,22 @@ def log_in(on_stage: None, settings) -> LogIn:
         return client
 
     return enter
+
+
+def use_up(limit: Limit, key: str, now: datetime) -> None:
+    """As if its tries had been made one after the other, with every wait in between."""
+    Allowance.objects.update_or_create(
+        limit=limit.name,
+        key=key,
+        defaults={
+            "spent": limit.size,
+            "size": limit.size,
+            "slides": limit.slides,
+            "last_at": now,
+            "resets_at": now + limit.window,
+            "opens_at": None,
+        },
+    )
 
 
 @pytest.fixture(scope="session")

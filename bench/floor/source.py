@@ -36,6 +36,8 @@ def row_of(lender: Person) -> dict[str, str]:
 
 def rows_of(lender: Person) -> list[dict[str, str]]:
     """The words of his list, as the floor's table keeps them."""
+    from django.utils import timezone
+
     from portal.models import User
     from sls.devices.queries import device_list
 
@@ -47,5 +49,5 @@ def rows_of(lender: Person) -> list[dict[str, str]]:
             "state": row.state_label,
             "shared_with": ", ".join(row.shared_with),
         }
-        for row in device_list(user)
+        for row in device_list(user, now=timezone.now())
     ]

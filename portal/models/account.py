@@ -162,6 +162,10 @@ class User(AbstractBaseUser, PermissionsMixin):  # type: ignore[django-manager-m
     )
     is_active = models.BooleanField(_("active"), default=True)
     is_staff = models.BooleanField(_("staff"), default=False)
+    # Set and cleared by staff (portal.accounts): no login, no session, until it is cleared.
+    locked_at = models.DateTimeField(_("locked at"), null=True, blank=True, editable=False)
+    # Raised to forget every browser that carries a mark of this username.
+    browser_epoch = models.PositiveIntegerField(default=0, editable=False)
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
 
     objects = UserManager()
@@ -173,6 +177,7 @@ class User(AbstractBaseUser, PermissionsMixin):  # type: ignore[django-manager-m
     class Meta:
         verbose_name = _("user")
         verbose_name_plural = _("users")
+        permissions: ClassVar = [("lock_user", _("Can lock and unlock a user"))]
 
     def get_full_name(self) -> str:
         return self.entity.name

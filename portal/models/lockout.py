@@ -15,6 +15,9 @@ class Allowance(models.Model):
     slides = models.BooleanField(default=True)
     last_at = models.DateTimeField()
     resets_at = models.DateTimeField()
+    # Before this the next try is not judged; and whether the last one was.
+    opens_at = models.DateTimeField(null=True)
+    refused = models.BooleanField(default=False)
 
     class Meta:
         constraints: ClassVar = [

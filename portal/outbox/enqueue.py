@@ -18,6 +18,7 @@ from typing import Any
 from django.db import connection, transaction
 
 from portal import vault
+from portal.compiled import insert
 from portal.models import Channel, OutboxMessage, User
 
 from . import recipients
@@ -66,7 +67,12 @@ def message(
 def enqueue(messages: Iterable[OutboxMessage]) -> None:
     """Save the messages with the caller's transaction and tell the workers after its commit."""
     assert connection.in_atomic_block, "a message belongs to the transaction of what it tells of"
-    for row in OutboxMessage.objects.bulk_create(messages):
+    rows = list(messages)
+    if len(rows) == 1:
+        insert(rows[0])
+    else:
+        OutboxMessage.objects.bulk_create(rows)
+    for row in rows:
         transaction.on_commit(partial(_announcer.hint, row.pk))
 
 

@@ -9,5 +9,6 @@ urlpatterns = [
     path("user/", views.user_settings, name="user"),
     path("user/", include("sls.activity.urls")),
     path("user/", include("sls.password.urls")),
+    path("user/", include("sls.mobile.urls")),
     path("user/secure-login/", include("sls.devices.urls")),
 ]

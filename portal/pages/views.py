@@ -3,9 +3,10 @@
 from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.views.csrf import csrf_failure
 from django.views.decorators.http import require_GET, require_POST
 from django.views.i18n import set_language
 
@@ -96,7 +97,18 @@ def user_settings(request: SignedInRequest) -> HttpResponse:
                 ),
             ],
         },
-        {"title": _("Communication"), "rows": [row(_("Email Address"), masked_email(user.email))]},
+        {
+            "title": _("Communication"),
+            "rows": [
+                row(_("Email Address"), masked_email(user.email)),
+                row(
+                    _("Mobile Number"),
+                    _("For SMS codes and for activating a phone"),
+                    reverse("settings:mobile"),
+                    _("Configure mobile numbers"),
+                ),
+            ],
+        },
         {"title": _("Language"), "rows": [row(_("Language"), user.get_language_display())]},
     ]
     return render(request, "portal/settings_user.html", {"boxes": boxes})
@@ -105,6 +117,16 @@ def user_settings(request: SignedInRequest) -> HttpResponse:
 def masked_email(address: str) -> str:
     name, _at, domain = address.partition("@")
     return f"{name[:1]}•••@{domain}"
+
+
+def out_of_date(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """
+    A form whose token is not this browser's. A login sent twice is no error for whoever is in by the
+    first: logging in gives a new token.
+    """
+    if request.user.is_authenticated and request.path.startswith(reverse("login")):
+        return redirect("home")
+    return csrf_failure(request, reason)
 
 
 @require_GET

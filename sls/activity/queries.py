@@ -9,8 +9,9 @@ from django.utils.translation import gettext as _
 
 from portal.models import AuditEvent, BrowserSession, User
 from portal.models.session import handle_of
+from sls.browsers import browser_in_words
 
-from .rules import browser_in_words, event_in_words
+from .rules import event_in_words
 
 PAGE = 50
 

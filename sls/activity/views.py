@@ -1,14 +1,15 @@
-"""Where I am logged in, and what happened: two pages of the user settings."""
+"""Where I am logged in, what happened, and the page behind "This was not me"."""
 
 from django.contrib import messages
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from portal.caller import SignedInRequest, caller
+from portal.errors import Refused
 from sls.access import proven_or_new
 
 from . import operations, queries
@@ -49,3 +50,19 @@ def history(request: SignedInRequest) -> HttpResponse:
     rows = queries.history(request.user, before=before)
     older = rows[-1].number if len(rows) == queries.PAGE else None
     return render(request, "sls/activity/history.html", {"history": rows, "older": older})
+
+
+@require_http_methods(["GET", "POST"])
+def not_me(request: HttpRequest, token: str) -> HttpResponse:
+    """From a message about a login, without one. Opening the page changes nothing: mail scanners open every link."""
+    now = timezone.now()
+    is_done = request.method == "POST"
+    try:
+        if is_done:
+            user = operations.disown(token, by=caller(request), now=now)
+        else:
+            user = operations.disowned_by_link(token, now=now)
+    except Refused as refused:
+        return render(request, "refused.html", {"refusal": refused.reason}, status=409)
+    context = {"username": user.username, "is_done": is_done}
+    return render(request, "sls/activity/not_me.html", context)

@@ -5,11 +5,14 @@ They never leave this machine, where a newcomer can hold every device in his han
 """
 
 import hashlib
+import uuid
 from dataclasses import asdict, dataclass, field
 from datetime import date
 from typing import Any
 
 from sls.catalog import DSC_PLUS_SUITE, IB_KEY_SUITE, DeviceKind
+
+from .handset import Handset
 
 ALPHABET = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
 CELLS = 224
@@ -196,6 +199,11 @@ USERS = [
     DemoUser("edda.root", "administrator", "admin", "administrator"),
 ]
 
+STAFF_MAY = {
+    "support": ["view_user", "lock_user", "view_temporarycoderequest", "request_temporary_code"],
+    "compliance officer": ["view_temporarycoderequest", "confirm_temporary_code"],
+}
+
 
 def _dsc(serial: str, user: str, pin: str) -> DemoDevice:
     return DemoDevice(serial, DeviceKind.DSC_PLUS, user, pin, DSC_PLUS_SUITE)
@@ -216,7 +224,36 @@ DEVICES = [
     _dsc("DSC-30010109", "dov.ledger", "5932"),
     _dsc("DSC-30010116", "edda.root", "7048"),
 ]
-PHONES = [DemoDevice("IBK-70010003", DeviceKind.IB_KEY, "mei.lantern", suite=IB_KEY_SUITE)]
+PHONE_PIN = "7kX!2"
+PHONES = [
+    DemoDevice("IBK-70010003", DeviceKind.IB_KEY, "mei.lantern", PHONE_PIN, suite=IB_KEY_SUITE)
+]
+
+
+def phone_id(serial: str, what: str) -> str:
+    """The ids of a demo phone, and of its username on it."""
+    return str(uuid.UUID(bytes=_secret(serial, what)[:16], version=4))
+
+
+def handset(base_url: str) -> Handset:
+    """The demo's phone as its holder has it, for `manage.py phone`."""
+    (device,) = PHONES
+    user = phone_id(device.serial, "user")
+    made = Handset(
+        base_url=base_url.rstrip("/"),
+        device_secret=_secret(device.serial, "device secret").hex(),
+        salt=_secret(device.serial, "salt")[:16].hex(),
+        private_key=_secret(device.serial, "private key").hex(),
+        phone=phone_id(device.serial, "phone"),
+        users={device.user: user},
+    )
+    made.pin_key = made.masked(pin_key(device), device.pin, "pin")
+    made.ocra_keys = {user: made.masked(bytes.fromhex(device.secret), device.pin, f"ocra|{user}")}
+    return made
+
+
+def pin_key(device: DemoDevice) -> bytes:
+    return _secret(device.serial, "pin key")
 
 
 def person_of(entity_key: str) -> str:
@@ -250,6 +287,14 @@ def as_json() -> dict[str, list[dict[str, Any]]]:
         for device in DEVICES
     ]
     phones = [
-        {"serial": p.serial, "user": p.user, "suite": p.suite, "secret": p.secret} for p in PHONES
+        {
+            "serial": p.serial,
+            "user": p.user,
+            "suite": p.suite,
+            "secret": p.secret,
+            "pin": p.pin,
+            "phone": phone_id(p.serial, "phone"),
+        }
+        for p in PHONES
     ]
     return {"users": users, "devices": devices, "phones": phones}

@@ -4,8 +4,9 @@ import uuid
 from datetime import datetime
 
 from django.contrib.auth.hashers import check_password, make_password
-from django.contrib.auth.models import Group
+from django.contrib.auth.models import Group, Permission
 from django.db import transaction
+from django.db.models import QuerySet
 
 from portal import audit
 from portal.caller import SYSTEM
@@ -18,8 +19,19 @@ from sls.models import (
     DeviceGrant,
     GrantState,
     LoginAttempt,
+    LoginPrompt,
+    NumberCheck,
+    OnlineCardRequest,
+    PasswordReset,
+    Phone,
+    PhoneActivation,
+    PhoneState,
+    PhoneUser,
+    Platform,
+    PromptReport,
     SecurityDevice,
     ShareRequest,
+    TemporaryCodeRequest,
 )
 
 from . import cast
@@ -39,10 +51,21 @@ def recreate(*, now: datetime) -> None:
     names = [user.username for user in cast.USERS]
     users = User.objects.filter(username__in=names)
     serials = [device.serial for device in [*cast.DEVICES, *cast.PHONES]]
+    devices_got = DeviceGrant.objects.filter(user__in=users, share__isnull=True)
+    serials += devices_got.values_list("device__serial", flat=True)
+    checks = NumberCheck.objects.filter(user__in=users)
+    serials += checks.values_list("device__serial", flat=True)
+    cards = OnlineCardRequest.objects.filter(user__in=users)
+    serials += cards.values_list("device__serial", flat=True)
+    _forget_phones(users)
     OutboxMessage.objects.filter(user__in=users).delete()
     LoginAttempt.objects.filter(user__in=users).delete()
+    PasswordReset.objects.filter(user__in=users).delete()
     DeviceGrant.objects.filter(user__in=users).delete()
     ShareRequest.objects.filter(requester__in=users).delete()
+    checks.delete()
+    cards.delete()
+    TemporaryCodeRequest.objects.filter(user__in=users).delete()
     Challenge.objects.filter(device__serial__in=serials).delete()
     Allowance.objects.all().delete()
     SecurityDevice.objects.filter(serial__in=serials).delete()
@@ -66,6 +89,7 @@ def _entity(wanted: cast.DemoEntity) -> Entity:
     entity.set_number("document_number", wanted.document_number)
     entity.set_number("ssn", wanted.ssn)
     entity.save(force_update=Entity.objects.filter(pk=entity.pk).exists())
+    PhoneNumber.objects.filter(entity=entity, is_default=False).delete()
     PhoneNumber.objects.update_or_create(
         entity=entity, is_default=True, defaults={"e164": wanted.phone_number}
     )
@@ -78,14 +102,21 @@ def _user(wanted: cast.DemoUser, entity: Entity) -> User:
     user.email = f"{wanted.username}@example.com"
     user.language = wanted.language
     user.is_active = True
+    user.locked_at = None
     user.is_staff = wanted.is_staff
     user.is_superuser = wanted.staff_group == "administrator"
     if not (user.password and check_password(wanted.password, user.password)):
         user.password = make_password(wanted.password)
     user.save()
     if wanted.is_staff:
-        user.groups.set([Group.objects.get_or_create(name=wanted.staff_group)[0]])
+        user.groups.set([_group(wanted.staff_group)])
     return user
+
+
+def _group(name: str) -> Group:
+    group, _is_new = Group.objects.get_or_create(name=name)
+    group.permissions.add(*Permission.objects.filter(codename__in=cast.STAFF_MAY.get(name, [])))
+    return group
 
 
 def _device(wanted: cast.DemoDevice, user: User, *, now: datetime) -> None:
@@ -107,7 +138,7 @@ def _device(wanted: cast.DemoDevice, user: User, *, now: datetime) -> None:
                 serial=wanted.serial, key=bytes.fromhex(wanted.secret), pin=wanted.pin, now=now
             )
     device.save(force_insert=True)
-    DeviceGrant.objects.create(
+    grant = DeviceGrant.objects.create(
         user=user,
         device=device,
         name=str(DeviceKind(device.kind).label),
@@ -115,3 +146,37 @@ def _device(wanted: cast.DemoDevice, user: User, *, now: datetime) -> None:
         confirmed=True,
         granted_at=now,
     )
+    if wanted.kind == DeviceKind.IB_KEY:
+        _phone(wanted, grant, now=now)
+
+
+def _phone(wanted: cast.DemoDevice, grant: DeviceGrant, *, now: datetime) -> None:
+    """The phone behind the IB Key, whose other half `manage.py phone demo` is."""
+    phone = Phone(
+        pk=uuid.UUID(cast.phone_id(wanted.serial, "phone")),
+        platform=Platform.OTHER,
+        name="Demo",
+        public_key=cast.handset("").public_key,
+        state=PhoneState.ACTIVE,
+        created_at=now,
+    )
+    phone.set_pin(wanted.pin, cast.pin_key(wanted))
+    phone.save(force_insert=True)
+    number = grant.user.entity.phone_numbers.get(is_default=True)
+    PhoneUser.objects.create(
+        pk=uuid.UUID(cast.phone_id(wanted.serial, "user")),
+        phone=phone,
+        user=grant.user,
+        grant=grant,
+        number=number.e164,
+        activated_at=now,
+    )
+
+
+def _forget_phones(users: QuerySet[User]) -> None:
+    phones = list(Phone.objects.filter(usernames__user__in=users).distinct())
+    PromptReport.objects.filter(user__in=users).delete()
+    LoginPrompt.objects.filter(phone__in=phones).delete()
+    PhoneActivation.objects.filter(user__in=users).delete()
+    PhoneUser.objects.filter(user__in=users).delete()
+    Phone.objects.filter(pk__in=[phone.pk for phone in phones], usernames__isnull=True).delete()

@@ -5,12 +5,17 @@ from typing import Any
 
 from django.conf import settings
 
+PAGE = 5
 
-def delivered_messages(at_most: int = 20) -> list[dict[str, Any]]:
-    """The newest messages of `MESSAGE_FOLDER`, newest first."""
+
+def delivered_messages(page: int) -> tuple[list[dict[str, Any]], bool]:
+    """A page (from 1) of the messages of `MESSAGE_FOLDER`, newest first; and whether there are older ones."""
     if not settings.MESSAGE_FOLDER.is_dir():
-        return []
+        return [], False
     files = sorted(
         settings.MESSAGE_FOLDER.glob("*.json"), key=lambda file: file.stat().st_mtime, reverse=True
     )
-    return [json.loads(file.read_text(encoding="utf-8")) for file in files[:at_most]]
+    shown = files[(page - 1) * PAGE : page * PAGE]
+    return [json.loads(file.read_text(encoding="utf-8")) for file in shown], len(
+        files
+    ) > page * PAGE

@@ -45,20 +45,31 @@ class ResponseForm(forms.Form):
         ),
     )
 
-    def __init__(self, *args: Any, element: Element, **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, element: Element, has_digits: bool = False, **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
         self.element = element
-        if element is Element.CHALLENGE_CODE:
+        self.look = {"element": element, "has_digits": has_digits}
+        if element is Element.CHALLENGE_CODE or has_digits:
             self.fields["response"].widget.attrs["inputmode"] = "numeric"
+        if element is Element.CODE:
+            self.fields["response"].label = _("Code")
+            self.fields["response"].widget.attrs["autofocus"] = True
 
     def clean_response(self) -> str:
-        """A display groups its digits, so their blanks are ignored; a card's values join without one."""
+        """
+        A display groups its digits, so their blanks are ignored; a card's values join without one. A code's
+        letters are capitals (KB1132): who typed small ones is told so before it costs him a try.
+        """
         typed: str = self.cleaned_data["response"].strip()
         if self.element is Element.INDEX_NUMBERS and len(typed.split()) > 1:
             raise forms.ValidationError(
                 _("Enter the two values one after the other, without a space between them."),
                 code="has_blank",
             )
+        if self.element is Element.CODE and typed != typed.upper():
+            raise forms.ValidationError(_("Type the letters in capitals."), code="not_in_capitals")
         return typed
 
 

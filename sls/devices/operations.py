@@ -1,17 +1,20 @@
 """Devices coming and going: provisioning, handing over, revoking."""
 
 import json
+import secrets
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
+from django.conf import settings
 from django.db import IntegrityError, transaction
+from django.db.models import Exists, OuterRef
 
 from portal import audit, vault
-from portal.caller import Caller
+from portal.caller import SYSTEM, Caller
 from portal.errors import Refused
 from portal.models import Entity, OutboxMessage, User
 from portal.outbox.enqueue import enqueue, message
-from sls import codecard, events, oath
+from sls import codecard, codes, events, oath
 from sls.catalog import DSC_PLUS_SUITE, IB_KEY_SUITE, DeviceKind
 from sls.models import (
     DeviceGrant,
@@ -26,6 +29,8 @@ from sls.models.share import OPEN
 
 from . import challenges, queries
 from .rules import StockLine, StockRefusal
+
+NOT_OVER = [DeviceState.ACTIVE, DeviceState.SUSPENDED]
 
 
 def new_dsc_plus(*, serial: str, key: bytes, pin: str, now: datetime) -> SecurityDevice:
@@ -48,9 +53,10 @@ def new_code_card(
     now: datetime,
     cells: Sequence[str] | None = None,
     kind: DeviceKind = DeviceKind.CODE_CARD,
+    expires_at: datetime | None = None,
 ) -> SecurityDevice:
     """An unsaved card with its sealed cells; new random ones unless given."""
-    device = SecurityDevice(kind=kind, serial=serial, created_at=now)
+    device = SecurityDevice(kind=kind, serial=serial, created_at=now, expires_at=expires_at)
     record = {"cells": list(cells or codecard.new_cells())}
     vault.sealed_field(device, "secret").seal_into(device, json.dumps(record))
     return device
@@ -65,8 +71,15 @@ def new_ib_key(*, serial: str, key: bytes, now: datetime) -> SecurityDevice:
 
 
 def new_temporary_code(*, serial: str, code: str, now: datetime) -> SecurityDevice:
-    """An unsaved Temporary Code."""
-    device = SecurityDevice(kind=DeviceKind.TEMPORARY_CODE, serial=serial, created_at=now)
+    """An unsaved Temporary Code, whose two stages are counted from `now`."""
+    full_until = now + settings.TEMPORARY_CODE_FULL
+    device = SecurityDevice(
+        kind=DeviceKind.TEMPORARY_CODE,
+        serial=serial,
+        created_at=now,
+        full_access_until=full_until,
+        expires_at=full_until + settings.TEMPORARY_CODE_LIMITED,
+    )
     vault.sealed_field(device, "secret").seal_into(device, json.dumps({"code": code}))
     return device
 
@@ -124,6 +137,9 @@ def provision(
         (device, users[names[device.serial]]) for device in devices if device.serial in names
     ]
     DeviceGrant.objects.bulk_create(_own(device, user, now=now) for device, user in handed_over)
+    for device, user in handed_over:
+        if device.traits.is_permanent:
+            retire(user, [DeviceKind.SMS], now=now)
     enqueue(_told(device, user, now=now) for device, user in handed_over)
     for device, user in handed_over:
         audit.record(
@@ -171,6 +187,8 @@ def hand_over(device: SecurityDevice, user: User, *, by: Caller, now: datetime) 
     """Make `user` the owner of a device from stock; it is active at once."""
     grant = _own(device, user, now=now)
     grant.save(force_insert=True)
+    if device.traits.is_permanent:
+        retire(user, [DeviceKind.SMS], now=now)
     enqueue([_told(device, user, now=now)])
     audit.record(
         event=events.GRANT_STARTED, by=by, subject=user, at=now, device=device.serial_masked
@@ -258,3 +276,94 @@ def _revoke(device: SecurityDevice, *, reason: str, by: Caller, now: datetime) -
         reason=reason,
     )
     return True
+
+
+def new_sms(*, number: str, now: datetime) -> SecurityDevice:
+    """An unsaved stand-in for a mobile number; the serial number ends as the number does."""
+    serial = f"{new_serial('SMS')}-{number[-4:]}"
+    device = SecurityDevice(kind=DeviceKind.SMS, serial=serial, created_at=now)
+    vault.sealed_field(device, "secret").seal_into(device, json.dumps({"number": number}))
+    return device
+
+
+def new_serial(prefix: str) -> str:
+    return f"{prefix}-{secrets.token_hex(5).upper()}"
+
+
+@transaction.atomic
+def give_temporary_code(user: User, *, now: datetime) -> tuple[DeviceGrant, str]:
+    """Draw a code for `user`, in place of any he has; the grant, and the code for the only time."""
+    retire(user, [DeviceKind.TEMPORARY_CODE], now=now)
+    code = codes.new_temporary()
+    device = new_temporary_code(serial=new_serial("TMP"), code=code, now=now)
+    device.save(force_insert=True)
+    return activate(device, user, now=now), code
+
+
+@transaction.atomic
+def activate(device: SecurityDevice, user: User, *, now: datetime) -> DeviceGrant:
+    """Make `user` the owner of a device that nobody has; the caller tells and records it."""
+    grant = _own(device, user, now=now)
+    grant.save(force_insert=True)
+    return grant
+
+
+@transaction.atomic
+def retire(user: User, kinds: Sequence[DeviceKind], *, now: datetime) -> list[DeviceGrant]:
+    """End the user's own devices of these kinds, which nobody else uses; the grants that ended."""
+    mine = DeviceGrant.objects.filter(
+        user=user, share__isnull=True, state__in=LIVE, device__kind__in=kinds
+    )
+    ended = list(mine.select_related("device"))
+    SecurityDevice.objects.filter(pk__in=[grant.device_id for grant in ended]).update(
+        state=DeviceState.REVOKED
+    )
+    DeviceGrant.objects.filter(pk__in=[grant.pk for grant in ended], state__in=LIVE).update(
+        state=GrantState.ENDED, confirmed=False, ended_at=now
+    )
+    return ended
+
+
+def close_expired(*, now: datetime) -> None:
+    """
+    End the devices whose life is over, and SMS codes beside a permanent device. Every reader looks for
+    himself; this puts it on record.
+    """
+    sms = DeviceGrant.objects.filter(device__kind=DeviceKind.SMS, state=GrantState.ACTIVE)
+    outlived = sms.filter(Exists(queries.permanent_grants(user=OuterRef("user"))))
+    for grant in outlived.select_related("user"):
+        _end_sms(grant.user, now=now)
+    over = SecurityDevice.objects.filter(expires_at__lte=now)
+    for device in over.filter(state__in=NOT_OVER).defer("secret"):
+        _expire(device, now=now)
+
+
+@transaction.atomic(durable=True)
+def _end_sms(user: User, *, now: datetime) -> None:
+    for grant in retire(user, [DeviceKind.SMS], now=now):
+        audit.record(
+            event=events.SMS_ENDED,
+            by=SYSTEM,
+            subject=user,
+            at=now,
+            device=grant.device.serial_masked,
+        )
+
+
+@transaction.atomic(durable=True)
+def _expire(device: SecurityDevice, *, now: datetime) -> None:
+    claimed = SecurityDevice.objects.filter(pk=device.pk, state__in=NOT_OVER, expires_at__lte=now)
+    if not claimed.update(state=DeviceState.EXPIRED):
+        return
+    live = DeviceGrant.objects.filter(device=device, state__in=LIVE)
+    users = [grant.user for grant in live.select_related("user").order_by("pk")]
+    live.update(state=GrantState.ENDED, confirmed=False, ended_at=now)
+    for user in users:
+        audit.record(
+            event=events.DEVICE_EXPIRED,
+            by=SYSTEM,
+            subject=user,
+            at=now,
+            device=device.serial_masked,
+            kind=device.kind,
+        )

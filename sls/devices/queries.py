@@ -1,77 +1,124 @@
 """Reading devices and grants. One query each, whatever the number of devices and shares."""
 
+import uuid
 from collections import defaultdict
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Any, NamedTuple
 
-from django.db.models import Count, F, OuterRef, QuerySet, Subquery
+from django.db.models import (
+    BigIntegerField,
+    Count,
+    DateTimeField,
+    Exists,
+    F,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+)
 from django.db.models.functions import Coalesce
 
+from portal.compiled import compiled
 from portal.identity import differences
 from portal.models import Entity, User
-from sls.catalog import DeviceKind, Element, Traits, traits
+from sls.catalog import DeviceKind, Traits, permanent_kinds, traits
 from sls.models import ChallengeState, DeviceGrant, DeviceState, GrantState, SecurityDevice
-from sls.models.device import LIVE
+from sls.models.device import LIVE, masked, unexpired
 
 
 def live_grants(
-    users: Iterable[User], *, sharing: SecurityDevice | None = None
+    users: Iterable[User], *, now: datetime, sharing: SecurityDevice | None = None
 ) -> list[DeviceGrant]:
     """
     Every live grant on every device that any of `users`, or anybody who shares the device `sharing`, may
-    answer with: theirs, and those of all who share a device with them. Without the devices' secrets.
+    answer with: theirs, and those of all who share a device with them. Without the devices' secrets. What
+    has expired is left out, tidied up already or not.
     """
-    live = DeviceGrant.objects.filter(state__in=LIVE)
-    reached = live.filter(user__in=users).values("device")
+    reached = _live(now).filter(user__in=users).values("device")
     if sharing is not None:
-        sharers = live.filter(device=sharing).values("user")
-        reached = reached.union(live.filter(user__in=sharers).values("device"))
+        sharers = _live(now).filter(device=sharing).values("user")
+        reached = reached.union(_live(now).filter(user__in=sharers).values("device"))
     return list(
-        live.filter(device__in=reached)
+        _live(now)
+        .filter(device__in=reached)
         .select_related("device", "user")
         .defer("device__secret", "user__password")
         .order_by("granted_at", "pk")
     )
 
 
-def usable_grants(user: User) -> QuerySet[DeviceGrant]:
-    """The grants `user` may answer with now, the last used first."""
+def _live(now: Any) -> QuerySet[DeviceGrant]:
+    return DeviceGrant.objects.filter(unexpired(now), state__in=LIVE)
+
+
+def usable_grants(user: User, *, now: datetime) -> QuerySet[DeviceGrant]:
+    """
+    The grants `user` may answer with now: the preferred one, then the last used first. SMS codes end with
+    the first permanent device (KB1131), whether that has been tidied up or not.
+    """
     return (
         DeviceGrant.objects.filter(
-            user=user, state=GrantState.ACTIVE, device__state=DeviceState.ACTIVE
+            unexpired(now), user=user, state=GrantState.ACTIVE, device__state=DeviceState.ACTIVE
         )
+        .exclude(Q(device__kind=DeviceKind.SMS) & Exists(permanent_grants(user=OuterRef("user"))))
         .select_related("device")
-        .order_by(F("last_used_at").desc(nulls_last=True), "granted_at", "pk")
+        .order_by("-is_preferred", F("last_used_at").desc(nulls_last=True), "granted_at", "pk")
     )
 
 
-def answerable_grants(user: User) -> list[DeviceGrant]:
-    """Those of the usable grants whose device answers a question on a page of the login."""
-    return [
-        grant for grant in usable_grants(user) if grant.device.traits.element is not Element.NONE
-    ]
+def permanent_grants(**whose: object) -> QuerySet[DeviceGrant]:
+    """The active grants of permanent devices."""
+    return DeviceGrant.objects.filter(
+        state=GrantState.ACTIVE,
+        device__state=DeviceState.ACTIVE,
+        device__kind__in=permanent_kinds(),
+        **whose,
+    )
 
 
-@dataclass
-class DeviceRow:
-    """One device as the device list shows it to one user."""
+def answerable_grants(user: User, *, now: datetime) -> list[DeviceGrant]:
+    """Those of the usable grants whose device answers on a page of the login: at present, all."""
+    return _usable(user=user.pk, now=now)
 
-    grant: DeviceGrant
-    others: list[DeviceGrant] = field(default_factory=list)
-    actions: list[dict[str, str]] = field(default_factory=list)
+
+@compiled(user=BigIntegerField(), now=DateTimeField())
+def _usable(user: Any, now: Any) -> QuerySet[DeviceGrant]:
+    return usable_grants(user, now=now)
+
+
+class Holding(NamedTuple):
+    """Somebody's live grant on a device, as the device list reads it."""
+
+    grant_id: int
+    user_id: int
+    username: str
+    state: str
+    share_id: uuid.UUID | None
+    granted_at: datetime
+    last_used_at: datetime | None
+    device_id: uuid.UUID
+    kind: str
+    serial: str
+    device_state: str
+    expires_at: datetime | None
+    full_access_until: datetime | None
 
     @property
-    def fingerprint(self) -> str:
-        """Equal for rows that look alike: the key under which a rendered card is kept."""
-        mine = self.grant
-        others = [(o.user.username, o.state, o.share_id) for o in self.others]
-        looks = (mine.pk, mine.state, mine.device.state, mine.granted_at, mine.last_used_at, others)
-        return repr(looks)
+    def is_borrowed(self) -> bool:
+        return self.share_id is not None
+
+
+class DeviceRow(NamedTuple):
+    """One device as the device list shows it to one user. Equal rows look alike."""
+
+    mine: Holding
+    others: tuple[Holding, ...]
 
     @property
     def kind(self) -> str:
-        return self.grant.device.kind
+        return self.mine.kind
 
     @property
     def name(self) -> str:
@@ -79,7 +126,7 @@ class DeviceRow:
 
     @property
     def serial_masked(self) -> str:
-        return self.grant.device.serial_masked
+        return masked(self.mine.serial)
 
     @property
     def traits(self) -> Traits:
@@ -87,41 +134,73 @@ class DeviceRow:
 
     @property
     def state(self) -> str:
-        suspended = self.grant.device.state != DeviceState.ACTIVE
-        return self.grant.device.state if suspended else self.grant.state
+        """The grant's, or that of a device which nobody may use at present."""
+        suspended = self.mine.device_state != DeviceState.ACTIVE
+        return self.mine.device_state if suspended else self.mine.state
 
     @property
     def state_label(self) -> str:
-        suspended = self.grant.device.state != DeviceState.ACTIVE
-        return str(
-            self.grant.device.get_state_display() if suspended else self.grant.get_state_display()
-        )
+        suspended = self.mine.device_state != DeviceState.ACTIVE
+        return str((DeviceState if suspended else GrantState)(self.state).label)
 
     @property
     def since(self) -> datetime:
-        return self.grant.granted_at
+        return self.mine.granted_at
+
+    @property
+    def last_used_at(self) -> datetime | None:
+        return self.mine.last_used_at
+
+    @property
+    def expires_at(self) -> datetime | None:
+        return self.mine.expires_at
+
+    @property
+    def full_access_until(self) -> datetime | None:
+        return self.mine.full_access_until
 
     @property
     def owner_name(self) -> str:
         """The owner's username, empty when the device is the user's own."""
-        owners = [other.user.username for other in self.others if not other.is_borrowed]
-        return owners[0] if self.grant.is_borrowed and owners else ""
+        owners = [other.username for other in self.others if not other.is_borrowed]
+        return owners[0] if self.mine.is_borrowed and owners else ""
 
     @property
     def shared_with(self) -> list[str]:
         """Who else may answer with the device, pending requests left out."""
-        return [o.user.username for o in self.others if o.state != GrantState.PENDING]
+        return [o.username for o in self.others if o.state != GrantState.PENDING]
 
 
-def device_list(user: User) -> list[DeviceRow]:
+@compiled(user=BigIntegerField(), now=DateTimeField())
+def _holdings_on_devices_of(user: Any, now: Any) -> QuerySet[Any, Any]:
+    reached = _live(now).filter(user=user).values("device")
+    grants = _live(now).filter(device__in=reached).order_by("granted_at", "pk")
+    return grants.values_list(
+        "pk",
+        "user",
+        "user__username",
+        "state",
+        "share",
+        "granted_at",
+        "last_used_at",
+        "device",
+        "device__kind",
+        "device__serial",
+        "device__state",
+        "device__expires_at",
+        "device__full_access_until",
+    )
+
+
+def device_list(user: User, *, now: datetime) -> list[DeviceRow]:
     """The user's devices, active ones first."""
     by_device = defaultdict(list)
-    for grant in live_grants([user]):
-        by_device[grant.device_id].append(grant)
+    for holding in map(Holding._make, _holdings_on_devices_of(user=user.pk, now=now)):
+        by_device[holding.device_id].append(holding)
     rows = []
-    for grants in by_device.values():
-        mine = next(grant for grant in grants if grant.user_id == user.pk)
-        rows.append(DeviceRow(mine, [grant for grant in grants if grant is not mine]))
+    for holdings in by_device.values():
+        mine = next(holding for holding in holdings if holding.user_id == user.pk)
+        rows.append(DeviceRow(mine, tuple(h for h in holdings if h is not mine)))
     return sorted(rows, key=lambda row: (row.state != GrantState.ACTIVE, -row.traits.level))
 
 

@@ -1,5 +1,6 @@
 """Refusals of a proof and of staff's work with devices; what a typed response may look like. Pure."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.utils.translation import gettext_lazy as _
@@ -7,6 +8,7 @@ from django.utils.translation import gettext_lazy as _
 from portal.errors import Reason
 
 TRIES_PER_CHALLENGE = 3
+TRIES_PER_SMS_CODE = 5
 
 
 class ProofRefusal(Reason):
@@ -15,21 +17,35 @@ class ProofRefusal(Reason):
         _("The response does not match"),
         _("The response is not the one this device gives for what is shown."),
         _("Check what is shown and what the device displays, then enter the response again."),
-        "kb2481#invalid_response",
+        "share-messages#invalid_response",
     )
     CHALLENGE_EXPIRED = (
         "challenge_expired",
         _("The time to answer is over"),
         _("What was shown to your device is no longer valid, or has been answered already."),
         _("Start again to get a new one."),
-        "kb2481#challenge_expired",
+        "share-messages#challenge_expired",
     )
     TOO_MANY_ATTEMPTS = (
         "too_many_attempts",
         _("Too many attempts"),
         _("There were too many attempts that did not succeed."),
         _("Wait 24 hours after the last one, or contact Client Services."),
-        "kb2481#too_many_attempts",
+        "share-messages#too_many_attempts",
+    )
+    TOO_MANY_MESSAGES = (
+        "too_many_messages",
+        _("Too many messages"),
+        _("As many SMS codes have been sent as one day allows."),
+        _("Try again tomorrow, or contact Client Services."),
+        "kb1131",
+    )
+    TOO_SOON = (
+        "too_soon",
+        _("The code is on its way"),
+        _("A new code can be sent a minute after the last one."),
+        _("Wait a moment for the message, or try again then."),
+        "kb1131",
     )
     CARD_USED_UP = (
         "card_used_up",
@@ -87,6 +103,16 @@ class StockLine:
     secret: str
     pin: str
     username: str
+
+
+CARD_COLUMNS = 8
+
+
+def card_rows(cells: Sequence[str]) -> list[list[tuple[int, str]]]:
+    """The cells with their indexes, as the rows of the card: 1 to 8 in the first one."""
+    numbered = list(enumerate(cells, 1))
+    starts = range(0, len(numbered), CARD_COLUMNS)
+    return [numbered[start : start + CARD_COLUMNS] for start in starts]
 
 
 def plain_response(typed: str) -> str:

@@ -5,5 +5,4 @@ from . import views
 urlpatterns = [
     path("enrol/", views.choose, name="enrol"),
     path("enrol/phone/", views.phone, name="enrol_phone"),
-    path("enrol/card/", views.card, name="enrol_card"),
 ]

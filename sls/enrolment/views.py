@@ -25,8 +25,3 @@ def choose(request: HttpRequest) -> HttpResponse:
 def phone(request: HttpRequest) -> HttpResponse:
     address = request.build_absolute_uri(reverse("phone_app:shell"))
     return render(request, "sls/enrolment/phone.html", {"address": address})
-
-
-@proven_or_new
-def card(request: HttpRequest) -> HttpResponse:
-    return render(request, "sls/enrolment/card.html")

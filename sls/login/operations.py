@@ -4,23 +4,45 @@ import hashlib
 import secrets
 from contextlib import suppress
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import (
+    BigIntegerField,
+    CharField,
+    DateTimeField,
+    Exists,
+    OuterRef,
+    QuerySet,
+    UUIDField,
+)
 
 from portal import audit, credentials, throttle
 from portal.caller import Caller
+from portal.compiled import compiled_update, insert
 from portal.errors import Refused
-from portal.models import User
+from portal.models import OutboxMessage, User
 from portal.models.account import normalise_username
-from sls import events
+from portal.outbox.enqueue import enqueue
+from sls import events, notices
 from sls.access import was_protected
+from sls.catalog import DeviceKind
 from sls.devices import challenges
 from sls.devices.queries import answerable_grants
-from sls.models import AttemptState, DeviceGrant, GrantState, LoginAttempt, Purpose
+from sls.devices.rules import ProofRefusal
+from sls.models import (
+    AttemptState,
+    DeviceGrant,
+    GrantState,
+    LoginAttempt,
+    LoginPrompt,
+    Preference,
+    Purpose,
+)
+from sls.prompts import operations as prompts
 
+from . import queries
 from .rules import LoginRefusal
 
 
@@ -34,6 +56,7 @@ class Begun(NamedTuple):
     attempt: LoginAttempt | None
     mark: str
     has_choice: bool = False
+    prompt: LoginPrompt | None = None
 
 
 def digest(mark: str) -> str:
@@ -49,7 +72,8 @@ def begin(
     its failures are counted apart. Raises Refused, with one reason for every kind of wrong.
     """
     name = normalise_username(username)
-    if known_browser:
+    is_known = bool(known_browser) and queries.is_known_browser(name, known_browser)
+    if is_known:
         limits = [(throttle.PASSWORD_IN_KNOWN_BROWSER, known_browser)]
     else:
         limits = [
@@ -57,14 +81,17 @@ def begin(
             (throttle.PASSWORD_FROM_ADDRESS, throttle.network(by.address)),
         ]
     try:
-        if throttle.spend(limits, now=now):
+        if refused_by := throttle.spend(limits, now=now):
+            # Nothing is judged, so nothing counts.
+            throttle.give_back(pair for pair in limits if pair[0].name not in refused_by)
             raise Refused(LoginRefusal.INVALID_CREDENTIALS)
         user = credentials.check(name, password, now=now, limits=(throttle.SECOND_FACTOR_OF_USER,))
         if user is None:
             raise Refused(LoginRefusal.INVALID_CREDENTIALS)
         throttle.give_back(limits)
-        return _begin(user, by=by, now=now)
+        return _begin(user, is_new_browser=not is_known, by=by, now=now)
     except Refused as refused:
+        refused.wait = throttle.longest_wait(limits, now=now)
         # The history of a username shows what strangers tried; typed names that are nobody's are not kept.
         audit.record_refusal(
             event=events.LOGIN_BEGUN,
@@ -77,13 +104,15 @@ def begin(
 
 
 @transaction.atomic(durable=True)
-def _begin(user: User, *, by: Caller, now: datetime) -> Begun:
-    grants = answerable_grants(user)
+def _begin(user: User, *, is_new_browser: bool, by: Caller, now: datetime) -> Begun:
+    grants = answerable_grants(user, now=now)
     if grants:
-        return _ask(user, grants, by=by, now=now)
+        return _ask(user, grants, is_new_browser=is_new_browser, by=by, now=now)
     if was_protected(user):
         raise Refused(LoginRefusal.DEVICE_REQUIRED)
     throttle.clear([(throttle.PASSWORD_OF_NAME, user.username)])
+    if is_new_browser:
+        enqueue([new_browser(user, fact=secrets.token_hex(8), device=None, by=by, now=now)])
     audit.record(event=events.LOGIN_COMPLETED, by=by, subject=user, at=now, device="none")
     return Begun(user, None, "")
 
@@ -91,27 +120,52 @@ def _begin(user: User, *, by: Caller, now: datetime) -> Begun:
 @transaction.atomic(durable=True)
 def confirm(user: User, *, by: Caller, now: datetime) -> Begun:
     """Ask a logged-in user, who has got a device since, to prove it. Raises Refused."""
-    grants = answerable_grants(user)
+    grants = answerable_grants(user, now=now)
     if not grants:
         raise Refused(LoginRefusal.LOGIN_OVER)
-    return _ask(user, grants, by=by, now=now)
+    return _ask(user, grants, is_new_browser=False, confirms=True, by=by, now=now)
 
 
-def _ask(user: User, grants: list[DeviceGrant], *, by: Caller, now: datetime) -> Begun:
+def _ask(
+    user: User,
+    grants: list[DeviceGrant],
+    *,
+    is_new_browser: bool,
+    by: Caller,
+    now: datetime,
+    confirms: bool = False,
+) -> Begun:
     mark = secrets.token_urlsafe(32)
     attempt = LoginAttempt(
         user=user,
         session=digest(mark),
         password_mark=user.get_session_auth_hash(),
+        confirms=confirms,
         address=by.address,
         browser=by.browser,
         started_at=now,
         expires_at=now + settings.LOGIN_LIFE,
     )
     _challenge_first(attempt, grants, now=now)
-    attempt.save(force_insert=True)
+    insert(attempt)
+    assert attempt.grant is not None
+    has_choice = len(grants) > 1 and not attempt.grant.is_preferred
+    prompt = None
+    if not has_choice:  # else the phone is asked when it is chosen
+        prompt = _ask_phone(attempt, is_known_browser=not is_new_browser, now=now)
     audit.record(event=events.LOGIN_BEGUN, by=by, subject=user, at=now, login=str(attempt.pk))
-    return Begun(user, attempt, mark, has_choice=len(grants) > 1)
+    return Begun(user, attempt, mark, has_choice=has_choice, prompt=prompt)
+
+
+def _ask_phone(
+    attempt: LoginAttempt, *, is_known_browser: bool, now: datetime
+) -> LoginPrompt | None:
+    """Besides the challenge, for an IB Key; whichever is answered first ends the login."""
+    grant = attempt.grant
+    assert grant is not None
+    if grant.device.kind != DeviceKind.IB_KEY:
+        return None
+    return prompts.issue(attempt, grant, is_known_browser=is_known_browser, now=now)
 
 
 def _challenge_first(attempt: LoginAttempt, grants: list[DeviceGrant], *, now: datetime) -> None:
@@ -133,22 +187,62 @@ def _challenge(attempt: LoginAttempt, grant: DeviceGrant, *, now: datetime) -> N
     )
 
 
-def choose(attempt: LoginAttempt, *, grant_id: int, by: Caller, now: datetime) -> None:
-    """Ask another of the user's devices, or the same one anew. Raises Refused."""
+def choose(
+    attempt: LoginAttempt,
+    *,
+    grant_id: int,
+    by: Caller,
+    now: datetime,
+    preference: Preference = Preference.UNCHANGED,
+    known_browser: str = "",
+) -> LoginPrompt | None:
+    """
+    Ask another of the user's devices, or the same one anew; the prompt, if it is a phone. `preference` waits
+    for the login's completion: a password alone changes nothing. Raises Refused.
+    """
+    is_known = is_mark_of(attempt.user, known_browser)
     with audit.refusals(event=events.LOGIN_CHALLENGED, by=by, subject=attempt.user, at=now):
-        _choose(attempt, grant_id, by=by, now=now)
+        return _choose(attempt, grant_id, preference, is_known_browser=is_known, by=by, now=now)
+
+
+def is_mark_of(user: User, known_browser: str) -> bool:
+    """Is it the mark of a browser that this user's login has not forgotten since?"""
+    return known_browser.startswith(f"{user.browser_epoch}.")
+
+
+def send_again(attempt: LoginAttempt, *, by: Caller, now: datetime) -> None:
+    """Send another SMS code; the one before is dead then. Raises Refused when it is too soon."""
+    with audit.refusals(event=events.LOGIN_CHALLENGED, by=by, subject=attempt.user, at=now):
+        grant, challenge = attempt.grant, attempt.challenge
+        if grant is None or challenge is None or grant.device.kind != DeviceKind.SMS:
+            raise Refused(LoginRefusal.LOGIN_OVER)
+        if challenge.issued_at > now - settings.SMS_RESEND:
+            raise Refused(ProofRefusal.TOO_SOON)
+        preference = Preference(attempt.preference)
+        _choose(attempt, grant.pk, preference, is_known_browser=False, by=by, now=now)
 
 
 @transaction.atomic(durable=True)
-def _choose(attempt: LoginAttempt, grant_id: int, *, by: Caller, now: datetime) -> None:
-    offered = {grant.pk: grant for grant in answerable_grants(attempt.user)}
+def _choose(
+    attempt: LoginAttempt,
+    grant_id: int,
+    preference: Preference,
+    *,
+    is_known_browser: bool,
+    by: Caller,
+    now: datetime,
+) -> LoginPrompt | None:
+    offered = {grant.pk: grant for grant in answerable_grants(attempt.user, now=now)}
     if grant_id not in offered:
         raise Refused(LoginRefusal.LOGIN_OVER)
     _challenge(attempt, offered[grant_id], now=now)
-    _claim(attempt, now=now, grant=attempt.grant, challenge=attempt.challenge)
+    columns = {"grant": attempt.grant, "challenge": attempt.challenge, "preference": preference}
+    _claim(attempt, now=now, **columns)
+    prompt = _ask_phone(attempt, is_known_browser=is_known_browser, now=now)
     audit.record(
         event=events.LOGIN_CHALLENGED, by=by, subject=attempt.user, at=now, login=str(attempt.pk)
     )
+    return prompt
 
 
 def complete(
@@ -168,7 +262,8 @@ def complete(
         if attempt.challenge is None or attempt.grant is None:
             raise Refused(LoginRefusal.LOGIN_OVER)
         challenges.spend(attempt.challenge, users=[attempt.user], session=attempt.session, now=now)
-        return _complete(attempt, response, failures, by=by, now=now)
+        tells = not (is_mark_of(attempt.user, known_browser) or attempt.confirms)
+        return _complete(attempt, response, failures, tells=tells, by=by, now=now)
 
 
 @transaction.atomic(durable=True)
@@ -177,6 +272,7 @@ def _complete(
     response: str,
     failures: list[throttle.Pair],
     *,
+    tells: bool,
     by: Caller,
     now: datetime,
 ) -> DeviceGrant:
@@ -195,10 +291,11 @@ def _complete(
         now=now,
         also_clear=failures,
     )
-    _claim(attempt, now=now, state=AttemptState.COMPLETED)
-    still_good = DeviceGrant.objects.filter(pk=grant.pk, state=GrantState.ACTIVE)
-    if not still_good.update(last_used_at=now):
+    if not _end(pk=attempt.pk, password=user.password, now=now) or not _use(pk=grant.pk, now=now):
         raise Refused(LoginRefusal.LOGIN_OVER)
+    prefer(attempt, grant)
+    if tells:
+        enqueue([new_browser(user, fact=str(attempt.pk), device=grant, by=by, now=now)])
     audit.record(
         event=events.LOGIN_COMPLETED,
         by=by,
@@ -210,15 +307,86 @@ def _complete(
     return grant
 
 
-def _claim(attempt: LoginAttempt, *, now: datetime, **columns: object) -> None:
+def prefer(attempt: LoginAttempt, grant: DeviceGrant) -> None:
+    """Which device is asked for first from now on; only one may be."""
+    if attempt.preference:
+        DeviceGrant.objects.filter(user=attempt.user, is_preferred=True).update(is_preferred=False)
+    if attempt.preference == Preference.THIS_FIRST:
+        DeviceGrant.objects.filter(pk=grant.pk).update(is_preferred=True)
+
+
+def new_browser(
+    user: User, *, fact: str, device: DeviceGrant | None, by: Caller, now: datetime
+) -> OutboxMessage:
+    return notices.new_browser(
+        user,
+        fact=fact,
+        address=by.address,
+        browser=by.browser,
+        device=device.device.kind if device else "",
+        now=now,
+    )
+
+
+def waiting(pk: Any, password: Any, now: Any) -> QuerySet[LoginAttempt]:
+    """The attempt while it waits and its user is as he was read."""
     as_read = User.objects.filter(
-        pk=OuterRef("user"), is_active=True, password=attempt.user.password
+        pk=OuterRef("user"), is_active=True, locked_at__isnull=True, password=password
     )
-    ours = LoginAttempt.objects.filter(
-        Exists(as_read), pk=attempt.pk, state=AttemptState.PENDING, expires_at__gt=now
+    return LoginAttempt.objects.filter(
+        Exists(as_read), pk=pk, state=AttemptState.PENDING, expires_at__gt=now
     )
-    if not ours.update(**columns):
+
+
+def _claim(attempt: LoginAttempt, *, now: datetime, **columns: object) -> None:
+    if not waiting(attempt.pk, attempt.user.password, now).update(**columns):
         raise Refused(LoginRefusal.LOGIN_OVER)
+
+
+@compiled_update(pk=UUIDField(), password=CharField(), now=DateTimeField())
+def _end(pk: Any, password: Any, now: Any) -> tuple[QuerySet[LoginAttempt], dict[str, Any]]:
+    return waiting(pk, password, now), {"state": AttemptState.COMPLETED}
+
+
+@compiled_update(pk=BigIntegerField(), now=DateTimeField())
+def _use(pk: Any, now: Any) -> tuple[QuerySet[DeviceGrant], dict[str, Any]]:
+    return DeviceGrant.objects.filter(pk=pk, state=GrantState.ACTIVE), {"last_used_at": now}
+
+
+def close_expired(*, now: datetime) -> None:
+    """
+    Close the logins nobody finished in time, and tell their users that the password was right (abuse-cases.md
+    section 3, decision 3): some a day, and nothing when the login was begun anew and finished there.
+    """
+    for attempt in queries.unfinished(now=now):
+        is_news = not (attempt.confirms or attempt.was_finished_anew)  # type: ignore[attr-defined]
+        is_news = is_news and now - attempt.started_at < throttle.DAY
+        budget = [(throttle.UNFINISHED_NOTICES_OF_USER, attempt.user.username)]
+        tells = is_news and not throttle.spend(budget, now=now)
+        _close(attempt, is_news=is_news, tells=tells, now=now)
+
+
+@transaction.atomic(durable=True)
+def _close(attempt: LoginAttempt, *, is_news: bool, tells: bool, now: datetime) -> None:
+    ours = LoginAttempt.objects.filter(pk=attempt.pk, state=AttemptState.PENDING)
+    if not ours.update(state=AttemptState.EXPIRED):
+        return  # another process was here first
+    where = {"address": attempt.address, "browser": attempt.browser}
+    if tells:
+        notice = notices.unfinished_login(
+            attempt.user, fact=str(attempt.pk), at=attempt.started_at, now=now, **where
+        )
+        enqueue([notice])
+    if is_news:
+        by = Caller(address=attempt.address)
+        audit.record(
+            event=events.LOGIN_UNFINISHED,
+            by=by,
+            subject=attempt.user,
+            at=now,
+            login=str(attempt.pk),
+            told=tells,
+        )
 
 
 @transaction.atomic(durable=True)

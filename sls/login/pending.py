@@ -1,18 +1,24 @@
 """The half-done login of a browser: its id and mark in the session, everything else in its row."""
 
 import secrets
+from typing import Any
 
 from django.conf import settings
 from django.core import signing
+from django.db.models import DateTimeField, QuerySet, UUIDField
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 from django.utils.http import url_has_allowed_host_and_scheme
 
+from portal.compiled import compiled
+from portal.errors import Refused
+from portal.models import User
 from portal.models.account import normalise_username
 from sls.models import AttemptState, LoginAttempt
 
 from .operations import Begun, digest
+from .rules import LoginRefusal
 
 KEY = "login"
 KNOWN_SALT = "sls.login.known"
@@ -35,14 +41,28 @@ def load(request: HttpRequest) -> LoginAttempt | None:
     kept = request.session.get(KEY)
     if kept is None:
         return None
-    attempt = (
-        LoginAttempt.objects.select_related("user__entity", "grant__device", "challenge__device")
-        .filter(pk=kept["attempt"], state=AttemptState.PENDING, expires_at__gt=timezone.now())
-        .first()
-    )
+    attempt: LoginAttempt | None = _waiting.first(pk=kept["attempt"], now=timezone.now())
     if attempt is None or not constant_time_compare(attempt.session, digest(kept["mark"])):
         return None
     return attempt
+
+
+@compiled(pk=UUIDField(), now=DateTimeField())
+def _waiting(pk: Any, now: Any) -> QuerySet[LoginAttempt]:
+    found = LoginAttempt.objects.filter(pk=pk, state=AttemptState.PENDING, expires_at__gt=now)
+    return found.select_related("user", "grant__device", "challenge__device").defer(
+        "grant__device__secret"
+    )
+
+
+def refuse_older(request: HttpRequest, attempt: LoginAttempt) -> None:
+    """
+    Raises Refused for a page that shows an older challenge than the one that counts. The page's word only
+    ever spares a try; what is judged is the attempt's own challenge.
+    """
+    shown = request.POST.get("asked", "")
+    if shown and shown != str(attempt.challenge_id):
+        raise Refused(LoginRefusal.NEWER_LOGIN)
 
 
 def known_browser(request: HttpRequest, username: str) -> str:
@@ -53,10 +73,16 @@ def known_browser(request: HttpRequest, username: str) -> str:
     return _marks(request).get(normalise_username(username), "")
 
 
-def remember_browser(request: HttpRequest, response: HttpResponse, username: str) -> None:
-    """Leave a mark for this username in the browser, beside those of at most four others."""
+def remember_browser(request: HttpRequest, response: HttpResponse, user: User) -> None:
+    """
+    Leave a mark for this username in the browser, beside those of at most four others. It bears the epoch of
+    the user's marks: raising that forgets all of them, whoever holds the cookies.
+    """
     marks = _marks(request)
-    marks[username] = marks.pop(username, secrets.token_urlsafe(16))
+    kept = marks.pop(user.username, "")
+    is_good = kept.startswith(f"{user.browser_epoch}.")
+    new = f"{user.browser_epoch}.{secrets.token_urlsafe(16)}"
+    marks[user.username] = kept if is_good else new
     newest = dict(list(marks.items())[-KNOWN_USERNAMES:])
     response.set_cookie(
         settings.KNOWN_BROWSER_COOKIE,

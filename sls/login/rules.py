@@ -10,7 +10,18 @@ class LoginRefusal(Reason):
         "invalid_credentials",
         _("Invalid username password combination"),
         _("The username and password do not match, or the username cannot log in at the moment."),
-        _("Check both and try again. After ten failed logins a username is locked for 24 hours."),
+        _(
+            "Check both and try again. After four failed logins in a row each further one has to wait, "
+            "longer every time; after ten the username is locked for 24 hours. "
+            "Client Services can help before that."
+        ),
+        "kb1132",
+    )
+    NEWER_LOGIN = (
+        "newer_login",
+        _("Only the newest challenge counts"),
+        _("You began to log in again, or asked for another challenge, in another tab or window."),
+        _("Answer what is shown now. Nothing you entered was counted."),
         "kb1132",
     )
     LOGIN_OVER = (

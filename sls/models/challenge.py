@@ -16,7 +16,9 @@ class Purpose(models.TextChoices):
 
     LOGIN = "login", _("Log in")
     SHARE = "share", _("Share a device")
-    ACTIVATE = "activate", _("Activate a phone")
+    ACTIVATE = "activate", _("Activate a device")
+    RESET = "reset", _("Set a new password")
+    PHONE = "phone", _("Activate a phone")
 
 
 class ChallengeState(models.TextChoices):
@@ -30,7 +32,9 @@ class Challenge(models.Model):
     The row that caused it (a share request, a login attempt) points here, and only its newest is good.
 
     An answered question never comes again for its device: for a DSC+ the same digits, for a card the
-    same pair of cells (unless the card's mode lets pairs repeat; then `reusable` is set).
+    same pair of cells (unless the card's mode lets pairs repeat; then `reusable` is set). A device that is
+    answered by a code has no question; a code that was drawn for this challenge alone is kept as a keyed
+    fingerprint in `expected`.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -38,7 +42,8 @@ class Challenge(models.Model):
     device = models.ForeignKey(SecurityDevice, models.PROTECT, related_name="challenges")
     purpose = models.CharField(max_length=12, choices=Purpose)
     session = models.CharField(max_length=64)
-    question = models.CharField(max_length=8)
+    question = models.CharField(max_length=8, blank=True)
+    expected = models.CharField(max_length=80, blank=True)
     reusable = models.BooleanField(default=False)
     state = models.CharField(max_length=8, choices=ChallengeState, default=ChallengeState.OPEN)
     issued_at = models.DateTimeField()

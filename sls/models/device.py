@@ -1,28 +1,38 @@
 """Devices and who may answer with them."""
 
 import uuid
+from datetime import datetime
 from typing import ClassVar
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, F, OuterRef, Q
 from django.utils.translation import gettext_lazy as _
 from django_otp.models import Device as OtpDevice
 
 from portal.vault import SealedField
-from sls.catalog import DeviceKind, Traits, shareable_kinds, traits
+from sls.catalog import DeviceKind, Traits, shareable_kinds, temporary_kinds, traits
 
 
 class DeviceState(models.TextChoices):
     ACTIVE = "active", _("Active")
     SUSPENDED = "suspended", _("Suspended")
     REVOKED = "revoked", _("Revoked")
+    EXPIRED = "expired", _("Expired")
+
+
+def masked(serial: str) -> str:
+    """What pages, messages and the audit trail show of a serial number."""
+    return f"•••{serial[-4:]}"
 
 
 class SecurityDevice(models.Model):  # type: ignore[django-manager-missing]
     """
     One physical or software thing. Its secret is one sealed record, which `sls.devices` alone opens;
     everybody who may answer with the device has a DeviceGrant, never a copy.
+
+    A temporary device ends by itself at `expires_at`; a Temporary Code opens everything until
+    `full_access_until` and from then on only the way to an Online Security Code Card (KB69).
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -33,6 +43,8 @@ class SecurityDevice(models.Model):  # type: ignore[django-manager-missing]
         _("state"), max_length=10, choices=DeviceState, default=DeviceState.ACTIVE
     )
     created_at = models.DateTimeField(_("created at"))
+    expires_at = models.DateTimeField(_("expires at"), null=True, blank=True)
+    full_access_until = models.DateTimeField(_("full access until"), null=True, blank=True)
 
     class Meta:
         verbose_name = _("security device")
@@ -45,6 +57,15 @@ class SecurityDevice(models.Model):  # type: ignore[django-manager-missing]
             models.CheckConstraint(
                 condition=Q(state__in=DeviceState.values), name="device_state_known"
             ),
+            models.CheckConstraint(
+                condition=~Q(kind__in=temporary_kinds()) | Q(expires_at__isnull=False),
+                name="temporary_device_expires",
+            ),
+            models.CheckConstraint(
+                condition=Q(full_access_until__isnull=True)
+                | Q(expires_at__isnull=False, full_access_until__lte=F("expires_at")),
+                name="full_access_within_life",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -56,7 +77,19 @@ class SecurityDevice(models.Model):  # type: ignore[django-manager-missing]
 
     @property
     def serial_masked(self) -> str:
-        return f"•••{self.serial[-4:]}"
+        return masked(self.serial)
+
+    def has_expired(self, now: datetime) -> bool:
+        return self.expires_at is not None and self.expires_at <= now
+
+    def is_limited(self, now: datetime) -> bool:
+        """Is the time of full access over?"""
+        return self.full_access_until is not None and self.full_access_until <= now
+
+
+def unexpired(now: datetime, device: str = "device__") -> Q:
+    """A condition for devices, or with the default for rows that have one."""
+    return Q(**{f"{device}expires_at__isnull": True}) | Q(**{f"{device}expires_at__gt": now})
 
 
 class GrantState(models.TextChoices):
@@ -104,6 +137,7 @@ class DeviceGrant(OtpDevice):  # type: ignore[django-manager-missing]
     granted_at = models.DateTimeField(_("since"))
     ended_at = models.DateTimeField(_("ended at"), null=True, blank=True)
     last_used_at = models.DateTimeField(_("last used"), null=True, blank=True)
+    is_preferred = models.BooleanField(_("asked for first"), default=False)
 
     class Meta:
         verbose_name = _("device grant")
@@ -128,6 +162,11 @@ class DeviceGrant(OtpDevice):  # type: ignore[django-manager-missing]
                 fields=["device"],
                 condition=Q(state__in=LIVE, share__isnull=True),
                 name="one_owner_per_device",
+            ),
+            models.UniqueConstraint(
+                fields=["user"],
+                condition=Q(is_preferred=True),
+                name="one_preferred_device_per_user",
             ),
         ]
 

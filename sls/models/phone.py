@@ -227,6 +227,6 @@ class PhoneActivation(models.Model):
     def __str__(self) -> str:
         return f"{self.user_id} {self.state}"
 
-    def fingerprint(self, code: str) -> str:
+    def fingerprint(self, code: str, *, key_id: str = "") -> str:
         """What is kept of an activation token: keyed, and good for this row and this SMS only."""
-        return vault.index(f"{self.pk}|{self.sent}|{code}", purpose=CODE_PURPOSE)
+        return vault.index(f"{self.pk}|{self.sent}|{code}", purpose=CODE_PURPOSE, key_id=key_id)

@@ -1,4 +1,4 @@
-"""Changing one's own password."""
+"""Changing one's own password, and what a forgotten one needs."""
 
 from typing import Any
 
@@ -11,15 +11,12 @@ from django.utils.translation import gettext_lazy as _
 
 from portal.credentials import LONGEST_PASSWORD
 from portal.models import User
+from sls.models import DeviceGrant
 
 
-class PasswordChangeForm(forms.Form):
-    old = forms.CharField(
-        label=_("Present password"),
-        strip=False,
-        max_length=LONGEST_PASSWORD,
-        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
-    )
+class NewPasswordForm(forms.Form):
+    """A new password, typed twice, judged by the validators."""
+
     new = forms.CharField(
         label=_("New password"),
         strip=False,
@@ -50,3 +47,34 @@ class PasswordChangeForm(forms.Form):
                 "again", forms.ValidationError(_("The two new passwords differ."), code="differ")
             )
         return cleaned
+
+
+class PasswordChangeForm(NewPasswordForm):
+    old = forms.CharField(
+        label=_("Present password"),
+        strip=False,
+        max_length=LONGEST_PASSWORD,
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
+    )
+    field_order = ("old", "new", "again")
+
+
+class ForgotForm(forms.Form):
+    username = forms.CharField(
+        label=_("Username"),
+        max_length=100,
+        widget=forms.TextInput(
+            attrs={"autocomplete": "username", "autocapitalize": "none", "spellcheck": "false"}
+        ),
+    )
+
+
+class ResetDeviceForm(forms.Form):
+    """Which device. What may be chosen is checked by the operation, not by the list."""
+
+    grant = forms.IntegerField(widget=forms.RadioSelect, label=_("Select Second Factor Device"))
+
+    def offer(self, grants: list[DeviceGrant]) -> None:
+        widget = self.fields["grant"].widget
+        assert isinstance(widget, forms.RadioSelect)
+        widget.choices = [(g.pk, str(g.device)) for g in grants]

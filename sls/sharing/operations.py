@@ -76,7 +76,7 @@ def _check_owner(name: str, password: str, *, by: Caller, now: datetime) -> User
 def _open_wizard(
     requester: User, owner: User, *, ends_others: bool, by: Caller, now: datetime
 ) -> ShareRequest:
-    grants = live_grants([requester, owner])
+    grants = live_grants([requester, owner], now=now)
     device = queries.lendable(grants, owner)
     if device is None:
         borrows = any(g.is_borrowed for g in grants if g.user_id == owner.pk)
@@ -138,7 +138,7 @@ def _prove(share: ShareRequest, response: str, *, by: Caller, now: datetime) -> 
         requester=share.requester,
         owner=share.owner,
         device=share.device,
-        grants=live_grants([share.requester, share.owner], sharing=share.device),
+        grants=live_grants([share.requester, share.owner], now=now, sharing=share.device),
         now=now,
     )
     if found := rules.refusals(facts):

@@ -4,11 +4,22 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.conf import settings
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import (
+    BigIntegerField,
+    CharField,
+    DateField,
+    Exists,
+    OuterRef,
+    Q,
+    QuerySet,
+    UUIDField,
+)
 
 from portal import credentials
+from portal.compiled import compiled
 from portal.identity import differences
 from portal.models import Entity, User
 from sls.catalog import is_shareable
@@ -125,7 +136,7 @@ def facts_now(share: ShareRequest, *, now: datetime) -> Facts | None:
         requester=requester,
         owner=owner,
         device=share.device,
-        grants=devices.live_grants([requester, owner], sharing=share.device),
+        grants=devices.live_grants([requester, owner], now=now, sharing=share.device),
         now=now,
         was_recently_refused=owner.was_refused,
     )
@@ -147,11 +158,11 @@ def _party(user: User, now: datetime) -> Party:
     )
 
 
-def redundant_grants(requester: User) -> list[DeviceGrant]:
+def redundant_grants(requester: User, *, now: datetime) -> list[DeviceGrant]:
     """The requester's own physical devices, which become redundant when the share is in force."""
     return [
         grant
-        for grant in devices.usable_grants(requester)
+        for grant in devices.usable_grants(requester, now=now)
         if grant.device.traits.is_physical and not grant.is_borrowed
     ]
 
@@ -164,29 +175,45 @@ class Candidate:
     device: SecurityDevice
 
 
+@compiled(
+    user=BigIntegerField(),
+    entity=UUIDField(),
+    born=DateField(),
+    document=CharField(),
+    ssn=CharField(),
+)
+def _grants_of_namesakes(
+    user: Any, entity: Any, born: Any, document: Any, ssn: Any
+) -> QuerySet[DeviceGrant]:
+    """Active grants on own devices, of other users of this entity or of one with the same numbers."""
+    same_number = Q(document_number_index=document) | Q(ssn_index=ssn)
+    namesakes = Entity.objects.filter(Q(pk=entity) | Q(date_of_birth=born) & same_number)
+    return (
+        DeviceGrant.objects.filter(
+            user__entity__in=namesakes,
+            state=GrantState.ACTIVE,
+            share__isnull=True,
+            device__state=DeviceState.ACTIVE,
+        )
+        .exclude(user=user)
+        .select_related("device", "user__entity")
+        .defer("device__secret", "user__password")
+        .order_by("pk")
+    )
+
+
 def candidate(requester: User, own_level: int) -> Candidate | None:
     """
     "Can I share?", answered before any password, about usernames of the same person only; about anybody
     else nothing is read, so nothing can be told. One query, whatever the number of users.
     """
     mine = requester.entity.identification()
-    same_numbers = Q(pk=requester.entity_id)
-    if mine.date_of_birth:
-        born = Q(date_of_birth=mine.date_of_birth)
-        if mine.document_number:
-            same_numbers |= born & Q(document_number_index=mine.document_number)
-        if mine.social_security_number:
-            same_numbers |= born & Q(ssn_index=mine.social_security_number)
-    grants = (
-        DeviceGrant.objects.filter(
-            user__entity__in=Entity.objects.filter(same_numbers),
-            state=GrantState.ACTIVE,
-            share__isnull=True,
-            device__state=DeviceState.ACTIVE,
-        )
-        .exclude(user=requester)
-        .select_related("device", "user__entity")
-        .order_by("pk")
+    grants = _grants_of_namesakes(
+        user=requester.pk,
+        entity=requester.entity_id,
+        born=mine.date_of_birth,
+        document=mine.document_number or None,  # what is missing equals nothing, as NULL does
+        ssn=mine.social_security_number or None,
     )
     holders_of_temporary = {g.user_id for g in grants if g.device.traits.is_temporary}
     lenders = [

@@ -20,56 +20,56 @@ class ShareRefusal(Reason):
         _("This is your own username"),
         _("The device owner is another of your usernames, not the one you are logged in with."),
         _("Enter the username that the device belongs to."),
-        "kb2481#same_user",
+        "share-messages#same_user",
     )
     INVALID_CREDENTIALS = (
         "invalid_credentials",
         _("Invalid username password combination"),
         _("The username and password of the device owner do not match."),
         _("Check both and enter them again."),
-        "kb2481#invalid_credentials",
+        "share-messages#invalid_credentials",
     )
     TOO_MANY_ATTEMPTS = (
         "too_many_attempts",
         _("Too many attempts"),
         _("There were too many attempts that did not succeed."),
         _("Wait 24 hours after the last one, or contact Client Services."),
-        "kb2481#too_many_attempts",
+        "share-messages#too_many_attempts",
     )
     NO_SHAREABLE_DEVICE = (
         "no_shareable_device",
         _("Nothing to share"),
         _("That username has no active physical security device of its own."),
         _("Name the username that a DSC+ or a Security Code Card belongs to."),
-        "kb2481#no_shareable_device",
+        "share-messages#no_shareable_device",
     )
     BORROWED_DEVICE = (
         "borrowed_device",
         _("This device belongs to another username"),
         _("That username uses a shared device itself, and a shared device cannot be passed on."),
         _("Share the device from the username it belongs to."),
-        "kb2481#borrowed_device",
+        "share-messages#borrowed_device",
     )
     LENT_DEVICE = (
         "lent_device",
         _("You share a device yourself"),
         _("Another username uses your device. Who lends a device cannot borrow one."),
         _("Cancel that sharing first."),
-        "kb2481#lent_device",
+        "share-messages#lent_device",
     )
     ALREADY_SHARED = (
         "already_shared",
         _("You already use a shared device"),
         _("A username uses one shared device at a time."),
         _("Cancel the present sharing first if you want to share another device."),
-        "kb2481#already_shared",
+        "share-messages#already_shared",
     )
     REQUEST_PENDING = (
         "request_pending",
         _("A request is waiting"),
         _("Your last sharing request waits for our Compliance department."),
         _("Wait until it is decided, or withdraw it."),
-        "kb2481#request_pending",
+        "share-messages#request_pending",
     )
     TEMPORARY_DEVICE = (
         "temporary_device",
@@ -106,21 +106,21 @@ class ShareRefusal(Reason):
         _("This request is no longer valid"),
         _("It was open for too long, was replaced by a newer one, or something has changed since."),
         _("Start the request again."),
-        "kb2481",
+        "share-messages#start_over",
     )
     LINK_OVER = (
         "link_over",
         _("This link is no longer valid"),
         _("It was used already, has expired, or what it was for has ended."),
         _("Log in and cancel the sharing there, or contact Client Services."),
-        "kb2481#link_over",
+        "share-messages#link_over",
     )
     WOULD_STRAND = (
         "would_strand",
         _("No device would be left"),
         _("Without the shared device, the username that uses it could no longer log in."),
         _("Give that username another device first, then cancel the sharing."),
-        "kb2481",
+        "share-messages#would_strand",
     )
 
 

@@ -105,7 +105,7 @@ def review(request: SignedInRequest, share: ShareRequest) -> HttpResponse:
         return redirect("sharing:status", share.pk)
     context = {
         "share": share,
-        "redundant": queries.redundant_grants(share.requester),
+        "redundant": queries.redundant_grants(share.requester, now=timezone.now()),
         "step": 3,
         "steps": STEPS,
     }

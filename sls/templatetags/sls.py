@@ -1,8 +1,14 @@
 """What pages of one feature show of another, without importing it."""
 
+from datetime import datetime
+from typing import Any
+
 from django import template
+from django.db.models import BigIntegerField, QuerySet
 from django.template.context import Context
 
+from portal.compiled import compiled
+from sls import browsers
 from sls.access import has_active_device
 from sls.catalog import DeviceKind
 from sls.enrolment.forms import EnrolmentForm
@@ -33,10 +39,26 @@ def has_device(context: Context) -> bool:
 @register.simple_tag(takes_context=True)
 def pending_shares(context: Context) -> list[DeviceGrant]:
     """The user's grants that wait for approval."""
-    waiting = DeviceGrant.objects.filter(user=context["request"].user, state=GrantState.PENDING)
-    return list(waiting.select_related("device"))
+    return _waiting(user=context["request"].user.pk)
+
+
+@compiled(user=BigIntegerField())
+def _waiting(user: Any) -> QuerySet[DeviceGrant]:
+    waiting = DeviceGrant.objects.filter(user=user, state=GrantState.PENDING)
+    return waiting.select_related("device").defer("device__secret")
 
 
 @register.filter
 def kind_label(kind: str) -> str:
     return str(DeviceKind(kind).label)
+
+
+@register.filter
+def moment(text: str) -> datetime:
+    """The time that a message's context carries as text."""
+    return datetime.fromisoformat(text)
+
+
+@register.filter
+def browser_in_words(user_agent: str) -> str:
+    return browsers.browser_in_words(user_agent)

@@ -19,6 +19,7 @@ SETTINGS = (
     "/settings/user/password/",
     "/settings/user/sessions/",
     "/settings/user/history/",
+    "/settings/user/mobile/",
 )
 SUBMIT = "main form button[type=submit]"
 MOST_TABS = 60
@@ -154,7 +155,6 @@ class Visitor:
     def press_dsc(self, plays: str, question: str) -> str:
         """Operate the card by its keys, and read its display."""
         tab = self.context.new_page()
-        tab.goto("/demo/")
         dsc = OnScreenDsc(tab, plays)
         for key in ("press", *dsc.pin, "ok", *question, "ok"):
             dsc.press(key)
@@ -165,7 +165,6 @@ class Visitor:
     def type_dsc(self, plays: str, question: str) -> str:
         """Operate the card by the keyboard alone."""
         tab = self.context.new_page()
-        tab.goto("/demo/")
         dsc = OnScreenDsc(tab, plays)
         self.tab_to(f'.dsc[data-holder="{dsc.holder}"] .dsc__case', tab)
         for keys in ("", dsc.pin, question):
@@ -181,11 +180,12 @@ ROWS = "rows => rows.map(row => [row.cells[0].textContent, row.cells[1].textCont
 
 
 class OnScreenDsc:
-    """The DSC+ of one member of the cast on the demo page."""
+    """The DSC+ of one member of the cast, taken into the hand on the demo page."""
 
     def __init__(self, tab: Page, plays: str) -> None:
         self.holder = user(plays)["username"]
         self.pin: str = device(plays)["pin"]
+        tab.goto(f"/demo/?hold={device(plays)['serial']}")
         self.section = tab.locator(f'.dsc[data-holder="{self.holder}"]')
         self.before: str | None = "off"
 

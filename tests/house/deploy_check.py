@@ -33,6 +33,8 @@ BAD = {
     "ALLOWED_HOSTS is a wildcard": {"ALLOWED_HOSTS": "*"},
     "ALLOWED_HOSTS has a wildcard": {"ALLOWED_HOSTS": "portal.example, *"},
     "DATABASE_URL is no address": {"DATABASE_URL": "portal"},
+    "VAPID_PRIVATE_KEY is no key": {"VAPID_PRIVATE_KEY": "secret"},
+    "SMS_URL is no gateway": {"SMS_URL": "https://sms.example"},
     **{f"{name} is missing": {name: ""} for name in GOOD},
 }
 CHECK = ["manage.py", "check", "--deploy", "--fail-level", "WARNING"]

@@ -378,6 +378,29 @@ def read_what_waits_for_compliance(reader: ChineseReader) -> None:
     reader.post(status.replace("/status/", "/withdraw/"))
 
 
+def read_the_temporary_devices(reader: ChineseReader) -> None:
+    reader.get("/settings/user/mobile/")
+    reader.get("/settings/user/mobile/add/")
+    reader.post("/settings/user/mobile/add/", {"country": "GB", "national": "07400 123456"})
+    reader.post("/settings/user/mobile/add/", {"country": "GB", "national": "7400123456"})
+    reader.post(re.findall(r'action="(/settings/user/mobile/\d+/verify/)"', reader.html)[0])
+    reader.post(reader.where, {"response": "000000"})
+    reader.get(HOME + "enrol/card/")
+    reader.post(HOME + "enrol/card/")
+    shown = reader.where
+    reader.get(HOME + "enrol/card/")
+    reader.post(shown + "check/")
+    reader.post(reader.where, {"response": "AAA BBB"})
+    reader.post(reader.where, {"response": "IIIIII"})
+    reader.get("/settings/user/history/")
+
+
+def test_no_english_sentence_is_left_about_temporary_devices(log_in: LogIn):
+    reader = ChineseReader(log_in("owner"))
+    read_the_temporary_devices(reader)
+    assert reader.english == []
+
+
 def test_no_english_sentence_is_left_on_a_chinese_page(log_in: LogIn):
     anybody = ChineseReader()
     read_what_anybody_may_see(anybody)

@@ -10,6 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from portal import credentials, throttle
 from portal.hashers import Cheap
 from portal.models import User
+from tests import conftest
 from tests.conftest import NOW, password, person
 
 pytestmark = pytest.mark.usefixtures("on_stage")
@@ -35,8 +36,11 @@ def change(**columns):
 
 
 def use_up(limit, key=NAME):
-    for _ in range(limit.size):
-        throttle.spend([(limit, key)], now=NOW)
+    conftest.use_up(limit, key, NOW)
+
+
+def lock(**columns):
+    change(locked_at=NOW)
 
 
 def nothing():
@@ -54,6 +58,7 @@ CASES = {
     "deactivated and wrong": (lambda: change(is_active=False), NAME, "wrong", False),
     "password locked": (lambda: use_up(throttle.PASSWORD_OF_NAME), NAME, "right", False),
     "device locked": (lambda: use_up(throttle.SECOND_FACTOR_OF_USER), NAME, "right", False),
+    "locked by staff": (lock, NAME, "right", False),
     "locked and wrong": (lambda: use_up(throttle.PASSWORD_OF_NAME), NAME, "wrong", False),
     "no usable password": (lambda: change(password=make_password(None)), NAME, "right", False),
     "no password": (lambda: change(password=""), NAME, "", False),

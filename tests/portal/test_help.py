@@ -23,6 +23,7 @@ LANGUAGES = (ENGLISH, CHINESE)
 SLUGS = sorted(path.stem for path in (articles.CONTENT / ENGLISH).glob("*.md"))
 NEEDED = [
     "kb2481",
+    "share-messages",
     "kb2277",
     "kb2278",
     "kb2260",
@@ -173,7 +174,7 @@ def test_every_link_resolves(slug: str, language: str) -> None:
         path, _, anchor = link.partition("#")
         if not path:
             assert anchor in [*own.ids, "top"], link
-        elif match := re.fullmatch(r"\.\./([a-z0-9]+)/", path):
+        elif match := re.fullmatch(r"\.\./([a-z0-9-]+)/", path):
             if match[1] != "sls":
                 target = outline(match[1], language)
                 assert not anchor or anchor in target.ids, link
@@ -227,11 +228,15 @@ def test_long_article_has_contents_and_ways_back(language: str) -> None:
 
 
 @each_language
-def test_sharing_article_explains_each_refusal_under_its_code(language: str) -> None:
-    shape = outline("kb2481", language)
+def test_sharing_articles_explain_each_refusal_under_its_code(language: str) -> None:
+    headings = {
+        *(code for tag, code in outline("kb2481", language).headings if tag == "h3"),
+        *(code for tag, code in outline("share-messages", language).headings if tag == "h2"),
+    }
+    both = article("kb2481", language).html + article("share-messages", language).html
     for code in REFUSALS:
-        assert ("h3", code) in shape.headings
-        assert f"<code>{code}</code>" in article("kb2481", language).html
+        assert code in headings
+        assert f"<code>{code}</code>" in both
 
 
 @each_language

@@ -6,6 +6,7 @@ from importlib import import_module
 
 import pytest
 from django.conf import settings as project
+from django.contrib.messages.storage import default_storage
 from django.http import HttpResponse
 from django.test import Client, RequestFactory
 
@@ -113,6 +114,7 @@ def visit(db, clock):
         clock.now += after
         request = RequestFactory().get("/")
         request.session = store
+        request._messages = default_storage(request)
         store.update(data)
         store.modified = False
         request.user = None
@@ -133,7 +135,8 @@ def test_a_session_is_marked_when_first_seen(visit):
 
 def test_the_mark_is_written_at_most_once_a_minute(visit):
     visit(0 * SECONDS, **SIGNED_IN)
-    assert visit(60 * SECONDS) == ({**SIGNED_IN, "seen_at": NOW.isoformat()}, False)
+    marks = {"seen_at": NOW.isoformat(), "started_at": NOW.isoformat()}
+    assert visit(60 * SECONDS) == (SIGNED_IN | marks, False)
     data, written = visit(1 * SECONDS)
     assert written
     assert data["seen_at"] == (NOW + 61 * SECONDS).isoformat()
@@ -149,6 +152,14 @@ def test_a_session_lives_as_long_as_it_is_used(visit, settings):
 def test_a_session_that_nobody_used_for_longer_ends_with_everything_in_it(visit, settings):
     visit(0 * SECONDS, **SIGNED_IN, other="thing")
     assert visit(settings.SESSION_IDLE + SECONDS)[0] == {}
+
+
+def test_a_session_ends_when_it_is_old_however_much_it_is_used(visit, settings):
+    visit(0 * SECONDS, **SIGNED_IN)
+    step = settings.SESSION_IDLE - SECONDS
+    for _ in range(settings.SESSION_LIFE // step):
+        assert visit(step)[0]["started_at"] == NOW.isoformat()
+    assert visit(step)[0] == {}
 
 
 def test_a_session_without_a_login_is_not_touched(visit, settings):

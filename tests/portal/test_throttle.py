@@ -8,8 +8,8 @@ from django.test.utils import CaptureQueriesContext
 
 from portal import throttle
 from portal.models import Allowance
-from portal.throttle import Limit
-from tests.conftest import NOW
+from portal.throttle import Limit, Waits
+from tests.conftest import NOW, use_up
 
 pytestmark = pytest.mark.django_db
 HOUR = timedelta(hours=1)
@@ -69,10 +69,93 @@ def test_tries_while_it_is_used_up_do_not_prolong_it():
 
 def test_a_try_a_day_does_not_keep_a_client_out():
     ten = throttle.PASSWORD_OF_NAME
-    for _ in range(ten.size):
-        spend(ten)
+    use_up(ten, "somebody", NOW)
     assert spend(ten, now=NOW + throttle.DAY - INSTANT)
     assert not spend(ten, now=NOW + throttle.DAY)
+
+
+# --- Waits --------------------------------------------------------------------------------------------
+
+SLOW = Limit("slow", 10, HOUR, waits=Waits("slow_without_wait", 2, timedelta(seconds=15)))
+
+
+def wait(now=NOW, limit=SLOW):
+    return throttle.longest_wait([(limit, "somebody")], now=now)
+
+
+def test_a_limit_with_waits_lets_the_free_tries_through_and_then_one_after_each_wait():
+    for _ in range(3):
+        assert not spend(SLOW)
+    now = NOW
+    for seconds in (5, 10, 15, 15, 15, 15, 15):
+        assert wait(now) == timedelta(seconds=seconds)
+        now += timedelta(seconds=seconds)
+        assert spend(SLOW, now=now - INSTANT)
+        assert not spend(SLOW, now=now)
+    assert spent(SLOW) == 10
+    assert wait(now) == timedelta(0)  # no wait stands before the lock
+
+
+def test_a_try_that_comes_too_early_prolongs_nothing():
+    for _ in range(3):
+        spend(SLOW)
+    before = Allowance.objects.get()
+    for milliseconds in range(0, 5000, 100):
+        assert spend(SLOW, now=NOW + timedelta(milliseconds=milliseconds))
+    after = Allowance.objects.get()
+    assert (after.spent, after.opens_at, after.resets_at) == (
+        before.spent,
+        before.opens_at,
+        before.resets_at,
+    )
+    assert not spend(SLOW, now=NOW + timedelta(seconds=5))
+
+
+def test_a_wait_that_is_used_up_is_told_by_used_up_too():
+    for _ in range(3):
+        spend(SLOW)
+    assert throttle.used_up([(SLOW, "somebody")], now=NOW) == {"slow"}
+    assert not throttle.used_up([(SLOW, "somebody")], now=NOW + timedelta(seconds=5))
+
+
+def test_a_window_that_passes_forgets_the_wait():
+    for _ in range(3):
+        spend(SLOW)
+    assert not spend(SLOW, now=NOW + HOUR)
+    assert not spend(SLOW, now=NOW + HOUR)
+    assert not wait(NOW + HOUR)
+
+
+def test_giving_a_try_back_ends_its_wait():
+    for _ in range(3):
+        spend(SLOW)
+    throttle.give_back([(SLOW, "somebody")])
+    assert spent(SLOW) == 2
+    assert not spend(SLOW)
+
+
+def test_limits_that_wait_and_limits_that_do_not_are_spent_together():
+    for _ in range(3):
+        throttle.spend([(SLOW, "somebody"), (THREE, "somebody")], now=NOW)
+    refused = throttle.spend([(SLOW, "somebody"), (THREE, "somebody")], now=NOW)
+    assert refused == {"slow", "three"}
+    assert Allowance.objects.get(limit="three").opens_at is None
+
+
+@pytest.mark.parametrize(
+    ("sizes", "first"),
+    [
+        ({}, 4),
+        ({"password_of_name": "1000"}, 301),
+        ({"password_of_name": "1"}, 2),
+        ({"password_of_name_without_wait": "7"}, 8),
+        ({"password_of_name": "5", "password_of_name_without_wait": "1"}, 2),
+    ],
+)
+def test_other_sizes_move_the_waits(settings, sizes, first):
+    settings.LIMITS = sizes
+    throttle.check_sizes(sizes)
+    assert throttle.PASSWORD_OF_NAME.steps()[0] == (first, throttle.FIRST_WAIT)
 
 
 def test_the_count_never_grows_beyond_one_more_than_the_size():

@@ -27,6 +27,10 @@ OPEN = re.compile(
     r"|/phone/.*"  # the phone app proves itself by its own key
     r"|/events/.*"  # a signed token names what it may hear
     r"|/settings/user/secure-login/share/undo/x/"  # a signed link
+    r"|/settings/user/not-me/x/"  # a signed link
+    r"|/settings/user/password/forgot/(sent/)?"  # says the same to everybody
+    r"|/settings/user/password/reset/link/x/"  # a signed link
+    r"|/settings/user/password/reset/(choose|device|new)/"  # only in the browser that opened the link
 )
 
 

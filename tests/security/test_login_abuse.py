@@ -14,7 +14,7 @@ from portal.throttle import PASSWORD_OF_NAME, SECOND_FACTOR_OF_USER
 from sls.devices import challenges
 from sls.devices import operations as devices
 from sls.models import AttemptState, Challenge, DeviceGrant, LoginAttempt, Purpose
-from tests.conftest import NOW, PLAYS, by, password, person, press, question_on
+from tests.conftest import NOW, PLAYS, by, password, person, press, question_on, use_up
 
 pytestmark = pytest.mark.usefixtures("on_stage")
 TOKEN = re.compile(rb'name="csrfmiddlewaretoken" value="[^"]+"')
@@ -40,7 +40,9 @@ def code_on(page) -> str:
     return found[1].decode() if found else ""
 
 
-@pytest.mark.parametrize("state", ["unknown", "inactive", "locked", "locked_factor"])
+@pytest.mark.parametrize(
+    "state", ["unknown", "inactive", "locked", "locked_factor", "locked_by_staff"]
+)
 def test_every_kind_of_wrong_login_is_the_same_page_byte_for_byte(state: str):
     """A 1 and A 4."""
     owner = person("owner")
@@ -48,10 +50,12 @@ def test_every_kind_of_wrong_login_is_the_same_page_byte_for_byte(state: str):
     if state == "inactive":
         owner.is_active = False
         owner.save()
-    if state.startswith("locked"):
+    if state in ("locked", "locked_factor"):
         limit = SECOND_FACTOR_OF_USER if state == "locked_factor" else PASSWORD_OF_NAME
-        for _ in range(limit.size):
-            throttle.spend([(limit, owner.username)], now=timezone.now())
+        use_up(limit, owner.username, timezone.now())
+    if state == "locked_by_staff":
+        owner.locked_at = timezone.now()
+        owner.save()
     # A name of the same length, for the field shows again what was typed.
     name = "robin.savingz" if state == "unknown" else owner.username
     other = _refused_login(name, password("owner"))

@@ -36,19 +36,6 @@ def test_the_cast_is_kept_off_the_net(on_stage, settings):
         call_command("demo")
 
 
-def test_a_device_without_a_page_is_neither_offered_nor_asked(on_stage):
-    name = PLAYS["temporary_code"].username
-    client = Client()
-    client.post("/login/", {"username": name, "password": password("temporary_code")})
-    code = DeviceGrant.objects.get(device__kind="temporary_code")
-    assert client.post("/login/choose/", {"grant": code.pk}).status_code == 200
-    DeviceGrant.objects.filter(user=code.user).exclude(pk=code.pk).update(
-        state="ended", confirmed=False, ended_at=NOW
-    )
-    page = Client().post("/login/", {"username": name, "password": password("temporary_code")})
-    assert 'data-code="device_required"' in page.content.decode()
-
-
 @pytest.mark.parametrize("cookie", ["a\0a", '"aaaaaaaaaaaa\\000"', "x" * 40, "../" * 20])
 def test_an_odd_session_cookie_is_nobody(on_stage, cookie):
     client = Client()

@@ -3,7 +3,8 @@
 import pytest
 
 from sls import events
-from sls.activity.rules import WORDS, browser_in_words, event_in_words
+from sls.activity.rules import WORDS, event_in_words
+from sls.browsers import browser_in_words
 
 SAFARI = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 Version/18.0 Safari/604.1"
 CHROME = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/140.0 Safari/537.36"

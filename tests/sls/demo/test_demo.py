@@ -2,13 +2,16 @@
 
 import io
 import json
+import os
+import re
+from datetime import timedelta
 
 import pytest
 from django.core.management import CommandError, call_command
 
 from portal import throttle
 from portal.caller import SYSTEM
-from portal.models import Allowance, AuditEvent, Entity, OutboxMessage, User
+from portal.models import Allowance, AuditEvent, Entity, OutboxMessage, PhoneNumber, User
 from portal.outbox.enqueue import enqueue, message
 from sls import codecard, oath
 from sls.catalog import DSC_PLUS_SUITE, IB_KEY_SUITE
@@ -16,7 +19,9 @@ from sls.demo import cast, operations, simulator
 from sls.devices import challenges
 from sls.devices import operations as devices
 from sls.login import operations as login
+from sls.mobile import operations as mobile
 from sls.models import DeviceGrant, LoginAttempt, SecurityDevice, ShareRequest
+from sls.online_card import operations as online_card
 from tests.conftest import NOW, by, password, person
 from tests.sls.test_admin import borrow
 
@@ -260,3 +265,84 @@ def test_the_answer_command_needs_no_pin_for_an_ib_key():
 def test_the_answer_command_says_what_is_wrong(args, words):
     with pytest.raises(CommandError, match=words):
         run("answer", *args)
+
+
+def test_the_temporary_code_opens_a_login_and_lasts_the_evening_from_every_start_on(on_stage):
+    later = NOW + timedelta(days=30)
+    operations.recreate(now=later)
+    device = SecurityDevice.objects.get(kind="temporary_code")
+    assert device.full_access_until == later + timedelta(days=2)
+    code = next(d["code"] for d in printed()["devices"] if d["kind"] == "temporary_code")
+    assert run("answer", device.serial, "-").strip() == code
+    assert challenges.expected_response(device, "") == code
+
+
+def test_what_the_cast_got_for_the_time_being_is_forgotten(on_stage):
+    before = SecurityDevice.objects.count()
+    card = online_card.request(by=by("no_device"), now=NOW)
+    mobile.send_code(PhoneNumber.objects.get(entity=card.user.entity_id), by=by("owner"), now=NOW)
+    devices.give_temporary_code(person("stranger"), now=NOW)
+    operations.recreate(now=NOW)
+    assert SecurityDevice.objects.count() == before
+
+
+def test_support_and_officers_may_issue_a_code_together(on_stage):
+    assert person("support").has_perm("sls.request_temporary_code")
+    assert not person("support").has_perm("sls.confirm_temporary_code")
+    assert person("officer").has_perm("sls.confirm_temporary_code")
+    assert not person("officer").has_perm("sls.request_temporary_code")
+
+
+# --- The page ---------------------------------------------------------------------------------------
+
+
+def holder_on(page):
+    return re.findall(r'class="dsc"[^>]*data-holder="([^"]+)"', page.content.decode())
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("hold", "holder"),
+    [
+        ("", "robin.savings"),
+        ("DSC-30010048", "tamsin.orrery"),
+        ("SCC-10020042", "robin.savings"),
+        ("<x>", "robin.savings"),
+    ],
+)
+def test_the_page_has_one_dsc_in_hand_the_owners_unless_another_is_asked_for(client, hold, holder):
+    page = client.get("/demo/", {"hold": hold})
+    assert holder_on(page) == [holder]
+    assert page.content.decode().count('class="code-card"') == 1
+
+
+@pytest.mark.django_db
+def test_the_page_shows_the_newest_messages_and_leads_to_the_older_ones(client, settings):
+    settings.MESSAGE_FOLDER.mkdir(parents=True)
+    for number in range(7):
+        file = settings.MESSAGE_FOLDER / f"{number}.json"
+        words = {"subject": f"Message {number}", "to": "a", "channel": "email", "text": "t"}
+        file.write_text(json.dumps(words | {"sent_at": "2026"}), encoding="utf-8")
+        os.utime(file, (number, number))
+    first = client.get("/demo/").content.decode()
+    older = client.get("/demo/", {"messages": "2"}).content.decode()
+    assert re.findall(r"Message (\d)", first) == ["6", "5", "4", "3", "2"]
+    assert "messages=2" in first
+    assert re.findall(r"Message (\d)", older) == ["1", "0"]
+    assert "messages=3" not in older
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("page", ["0", "-1", "x", "9999999999", "٣", "²"])
+def test_a_page_that_does_not_exist_is_not_an_error(client, page):
+    assert client.get("/demo/", {"messages": page}).status_code == 200
+
+
+@pytest.mark.django_db
+def test_a_card_is_there_as_plain_text_and_nothing_else_is(client):
+    page = client.get("/demo/cards/SCC-10020042.txt")
+    assert page.headers["Content-Type"].startswith("text/plain")
+    lines = page.content.decode().splitlines()
+    cells = next(d.cells for d in cast.DEVICES if d.serial == "SCC-10020042")
+    assert lines == [f"{index} {value}" for index, value in cells.items()]
+    assert client.get("/demo/cards/DSC-30010017.txt").status_code == 404

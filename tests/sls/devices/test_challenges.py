@@ -213,6 +213,7 @@ def test_a_wrong_pin_gives_a_wrong_response():
 
 def test_a_device_that_answers_no_questions_is_a_defect_and_no_proof():
     device = SecurityDevice.objects.get(kind=DeviceKind.TEMPORARY_CODE)
+    device.kind = DeviceKind.SMS
     with pytest.raises(ValueError, match="answers no questions"):
         challenges.expected_response(device, "123456")
 

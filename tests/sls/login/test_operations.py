@@ -4,13 +4,13 @@ from datetime import timedelta
 
 import pytest
 
-from portal import audit, throttle
+from portal import audit, credentials, throttle
 from portal.errors import Refused
 from portal.models import Allowance, AuditEvent
 from sls.login import operations
 from sls.login.operations import digest
 from sls.models import AttemptState, DeviceGrant, LoginAttempt, SecurityDevice
-from tests.conftest import NOW, PLAYS, by, password, person, press
+from tests.conftest import NOW, PLAYS, by, password, person, press, use_up
 
 pytestmark = pytest.mark.usefixtures("on_stage")
 LIFE = timedelta(seconds=600)
@@ -110,15 +110,14 @@ def test_every_kind_of_wrong_is_the_same_refusal_and_leaves_one_audit_row(wrong)
     if wrong == "inactive":
         owner.is_active = False
         owner.save()
-    use_up = {
+    full = {
         "device_locked": (throttle.SECOND_FACTOR_OF_USER, owner.username),
         "name_locked": (throttle.PASSWORD_OF_NAME, owner.username),
         "address_locked": (throttle.PASSWORD_FROM_ADDRESS, "192.0.2.7"),
     }
-    if wrong in use_up:
-        limit, key = use_up[wrong]
-        for _ in range(limit.size):
-            throttle.spend([(limit, key)], now=NOW)
+    if wrong in full:
+        limit, key = full[wrong]
+        use_up(limit, key, NOW)
     before = AuditEvent.objects.count()
 
     assert code_of(begin, **kwargs) == "invalid_credentials"
@@ -135,11 +134,72 @@ def test_every_kind_of_wrong_is_the_same_refusal_and_leaves_one_audit_row(wrong)
 
 
 def test_ten_wrong_passwords_lock_the_name_and_the_right_one_is_refused():
-    for _ in range(10):
-        assert code_of(begin, typed="no") == "invalid_credentials"
-    assert code_of(begin) == "invalid_credentials"
-    assert code_of(begin, now=NOW + timedelta(hours=24) - INSTANT) == "invalid_credentials"
-    assert begin(now=NOW + timedelta(hours=24)).attempt
+    last = NOW
+    for number in range(10):
+        last = NOW + number * timedelta(minutes=3)
+        assert code_of(begin, typed="no", now=last) == "invalid_credentials"
+    assert code_of(begin, now=last + timedelta(hours=1)) == "invalid_credentials"
+    assert code_of(begin, now=last + timedelta(hours=24) - INSTANT) == "invalid_credentials"
+    assert begin(now=last + timedelta(hours=24)).attempt
+
+
+WAITS = [0, 0, 0, 5, 10, 20, 40, 80, 160]
+
+
+@pytest.mark.parametrize("name", ["robin.savings", "nobody.here"])
+def test_failures_have_to_wait_longer_and_longer_whether_the_name_exists_or_not(name):
+    now = NOW
+    for wait in [*WAITS, 0]:
+        with pytest.raises(Refused) as refused:
+            begin(name=name, typed="no", now=now)
+        assert refused.value.wait == timedelta(seconds=wait)
+        if wait:
+            early = now + timedelta(seconds=wait) - INSTANT
+            with pytest.raises(Refused) as refused:
+                begin(name=name, typed="no", now=early)
+            assert refused.value.wait == timedelta(seconds=wait)
+        now += timedelta(seconds=wait)
+    assert spent(throttle.PASSWORD_OF_NAME, name) == 10
+
+
+def test_a_try_before_the_wait_is_over_is_not_judged_and_counts_nowhere(monkeypatch):
+    for _ in range(4):
+        code_of(begin, typed="no")
+    judged = []
+    monkeypatch.setattr(credentials, "check", lambda *args, **kwargs: judged.append(1))
+    for _ in range(20):
+        assert code_of(begin, now=NOW + timedelta(seconds=4)) == "invalid_credentials"
+    assert judged == []
+    assert name_count() == 4
+    assert spent(throttle.PASSWORD_FROM_ADDRESS, "192.0.2.7") == 4
+    monkeypatch.undo()
+    assert begin(now=NOW + timedelta(seconds=5)).attempt
+
+
+def test_a_right_password_ends_the_wait():
+    for _ in range(4):
+        code_of(begin, typed="no")
+    later = NOW + timedelta(seconds=5)
+    assert begin(now=later).attempt
+    assert begin(now=later).attempt
+    assert name_count() == 4
+
+
+def test_many_names_from_one_address_wait_too():
+    for number in range(throttle.PASSWORD_FROM_ADDRESS.steps()[0][0]):
+        code_of(begin, name=f"nobody.{number}", typed="no")
+    with pytest.raises(Refused) as refused:
+        begin("stranger")
+    assert refused.value.wait == throttle.FIRST_WAIT
+    assert name_count("stranger") == 0
+    assert begin("stranger", now=NOW + throttle.FIRST_WAIT).attempt
+
+
+def test_a_known_browser_does_not_wait():
+    epoch = person("owner").browser_epoch
+    for _ in range(9):
+        code_of(begin, typed="no", known_browser=f"{epoch}.abc")
+    assert begin(known_browser=f"{epoch}.abc").attempt
 
 
 def test_a_right_password_gives_back_its_try_and_keeps_the_failures():

@@ -13,7 +13,7 @@ from portal.models import Allowance, AuditEvent, OutboxMessage
 from sls.models import DeviceGrant, GrantState, SecurityDevice, ShareRequest, ShareState
 from sls.sharing import operations
 from sls.sharing.queries import shares
-from tests.conftest import NOW, by, password, person, press
+from tests.conftest import NOW, by, password, person, press, use_up
 
 pytestmark = pytest.mark.usefixtures("on_stage")
 REQUESTER = "requester"
@@ -120,8 +120,7 @@ def test_start_says_the_same_about_every_kind_of_wrong(wrong):
         owner.is_active = False
         owner.save()
     if wrong == "locked":
-        for _ in range(throttle.PASSWORD_OF_NAME.size):
-            throttle.spend([(throttle.PASSWORD_OF_NAME, owner.username)], now=NOW)
+        use_up(throttle.PASSWORD_OF_NAME, owner.username, NOW)
 
     refused = code_of(
         operations.start, by=by(REQUESTER), owner_username=name, owner_password=typed, now=NOW

@@ -1,4 +1,4 @@
-"""What staff see of devices and shares, and what they do with devices."""
+"""What staff see of devices, and what they do with them."""
 
 import uuid
 from typing import Any
@@ -22,13 +22,12 @@ from portal.caller import caller
 from portal.errors import Reason, Refused
 from sls.devices import operations, queries
 from sls.devices.forms import COLUMNS, ImportForm, RevokeForm
-from sls.models import DeviceGrant, DeviceState, SecurityDevice, ShareRequest
-from sls.sharing.rules import ReviewReason, ShareRefusal
+from sls.devices.rules import card_rows
+from sls.models import DeviceGrant, DeviceState, SecurityDevice
 
 IMPORT = ["sls.add_securitydevice"]
 PRINT = ["sls.view_securitydevice", "sls.print_code_card"]
 REVOKE = ["sls.revoke_device"]
-CARD_COLUMNS = 8
 
 asks_or_does = method_decorator(require_http_methods(["GET", "POST"]))
 
@@ -47,7 +46,10 @@ class SecurityDeviceAdmin(ReadOnly):
     list_filter = ("kind", "state")
     search_fields = ("=serial", "=grants__user__username")
     search_help_text = _("A whole serial number or username")
-    fields = ("kind", "serial_masked", "state", "owner", "sharers", "created_at")
+    fields = (
+        *("kind", "serial_masked", "state", "owner", "sharers"),
+        *("created_at", "full_access_until", "expires_at"),
+    )
     show_full_result_count = False
 
     @admin.display(description=_("serial number"), ordering="serial")
@@ -123,7 +125,7 @@ class SecurityDeviceAdmin(ReadOnly):
         if request.method == "POST":
             try:
                 cells = operations.print_card(device, by=caller(request), now=timezone.now())
-                context |= {"rows": _card_rows(cells), "is_popup": True}
+                context |= {"rows": card_rows(cells), "is_popup": True}
             except Refused as refused:
                 context["refusal"] = refused.reason
         return self._page(request, "print", say("Print a Security Code Card"), context)
@@ -162,13 +164,6 @@ class SecurityDeviceAdmin(ReadOnly):
         return TemplateResponse(request, template, {**shell, **context}, status=status)
 
 
-def _card_rows(cells: tuple[str, ...]) -> list[list[tuple[int, str]]]:
-    """The cells with their indexes, as the rows of the card: 1 to 8 in the first one."""
-    numbered = list(enumerate(cells, 1))
-    starts = range(0, len(numbered), CARD_COLUMNS)
-    return [numbered[start : start + CARD_COLUMNS] for start in starts]
-
-
 @admin.register(DeviceGrant)
 class DeviceGrantAdmin(ReadOnly):
     list_display = ("user", "device", "state", "is_borrowed", "granted_at", "ended_at")
@@ -183,34 +178,3 @@ class DeviceGrantAdmin(ReadOnly):
     @admin.display(description=_("borrowed"), boolean=True)
     def is_borrowed(self, grant: DeviceGrant) -> bool:
         return grant.is_borrowed
-
-
-@admin.register(ShareRequest)
-class ShareRequestAdmin(ReadOnly):
-    list_display = ("created_at", "state", "requester", "owner", "device", "why", "ended_at")
-    list_filter = ("state",)
-    list_select_related = ("requester", "owner", "device")
-    search_fields = ("=requester__username", "=owner__username")
-    search_help_text = _("A whole username")
-    fields = (
-        "state",
-        ("requester", "owner"),
-        "device",
-        "why",
-        "created_at",
-        "expires_at",
-        "proven_at",
-        "submitted_at",
-        "approved_at",
-        "enforced_at",
-        "ended_at",
-    )
-    ordering = ("-created_at", "pk")
-    show_full_result_count = False
-
-    @admin.display(description=_("reasons"))
-    def why(self, share: ShareRequest) -> str:
-        """The words of its reasons; what an older version of the rules wrote stays a bare code."""
-        words = {reason.code: str(reason.title) for reason in ShareRefusal}
-        words |= {code: str(label) for code, label in ReviewReason.choices}
-        return ", ".join(words.get(code, code) for code in share.reasons)

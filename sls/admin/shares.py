@@ -1,0 +1,39 @@
+"""What staff see of shares."""
+
+from django.contrib import admin
+from django.utils.translation import gettext_lazy as _
+
+from portal.admin import ReadOnly
+from sls.models import ShareRequest
+from sls.sharing.rules import ReviewReason, ShareRefusal
+
+
+@admin.register(ShareRequest)
+class ShareRequestAdmin(ReadOnly):
+    list_display = ("created_at", "state", "requester", "owner", "device", "why", "ended_at")
+    list_filter = ("state",)
+    list_select_related = ("requester", "owner", "device")
+    search_fields = ("=requester__username", "=owner__username")
+    search_help_text = _("A whole username")
+    fields = (
+        "state",
+        ("requester", "owner"),
+        "device",
+        "why",
+        "created_at",
+        "expires_at",
+        "proven_at",
+        "submitted_at",
+        "approved_at",
+        "enforced_at",
+        "ended_at",
+    )
+    ordering = ("-created_at", "pk")
+    show_full_result_count = False
+
+    @admin.display(description=_("reasons"))
+    def why(self, share: ShareRequest) -> str:
+        """The words of its reasons; what an older version of the rules wrote stays a bare code."""
+        words = {reason.code: str(reason.title) for reason in ShareRefusal}
+        words |= {code: str(label) for code, label in ReviewReason.choices}
+        return ", ".join(words.get(code, code) for code in share.reasons)

@@ -1,0 +1,38 @@
+"""
+Signed links for messages: for one user, one purpose, until a time, and only while his password is the one
+that it was. What such a link does changes the password, so that it works once.
+"""
+
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from django.core import signing
+from django.utils.crypto import constant_time_compare, salted_hmac
+
+from portal.models import User
+
+
+class Errand(StrEnum):
+    NOT_ME = "sls.links.not_me"
+    RESET = "sls.links.reset"
+
+
+def token(user: User, errand: Errand, *, life: timedelta, now: datetime) -> str:
+    until = int((now + life).timestamp())
+    return signing.dumps([user.pk, until, _mark(user, errand)], salt=errand)
+
+
+def user_of(link_token: str, errand: Errand, *, now: datetime) -> User | None:
+    """The active, unlocked user whom a good link names; None for a forged, expired or used one."""
+    try:
+        pk, until, mark = signing.loads(link_token, salt=errand)
+    except (signing.BadSignature, ValueError):
+        return None
+    usable = User.objects.select_related("entity").filter(is_active=True, locked_at__isnull=True)
+    user = usable.filter(pk=pk).first() if until > now.timestamp() else None
+    return user if user and constant_time_compare(mark, _mark(user, errand)) else None
+
+
+def _mark(user: User, errand: Errand) -> str:
+    """What of the password stands in a link: nothing from which it could be guessed without our key."""
+    return salted_hmac(errand, f"{user.pk}|{user.password}", algorithm="sha256").hexdigest()[:32]
