@@ -413,6 +413,14 @@ class Portal:
         """Forget shares, questions, counts and messages; the cast, its devices and the audit trail stay."""
         statements = [
             "DELETE FROM portal_outboxmessage",
+            "DELETE FROM sls_promptreport",
+            "DELETE FROM sls_loginprompt",
+            "DELETE FROM sls_phonenonce",
+            "DELETE FROM sls_phoneactivation",
+            f"DELETE FROM sls_phoneuser WHERE grant_id IN (SELECT id {GRANTS_MADE_MEANWHILE})",
+            "DELETE FROM sls_phone WHERE id NOT IN (SELECT phone_id FROM sls_phoneuser)",
+            "UPDATE sls_phoneuser SET is_active = true, retired_at = NULL",
+            "UPDATE sls_phone SET state = 'active', frozen_at = NULL, ended_at = NULL",
             "DELETE FROM sls_loginattempt",
             "DELETE FROM sls_onlinecardrequest",
             "DELETE FROM sls_temporarycoderequest",
@@ -422,7 +430,7 @@ class Portal:
             "DELETE FROM sls_challenge",
             f"DELETE FROM sls_devicegrant WHERE device_id IN (SELECT id {MADE_MEANWHILE})",
             f"DELETE {MADE_MEANWHILE}",
-            "UPDATE sls_securitydevice SET state = 'active' WHERE kind = 'temporary_code'",
+            "UPDATE sls_securitydevice SET state = 'active' WHERE kind IN ('temporary_code', 'ib_key')",
             "DELETE FROM portal_allowance",
             "UPDATE sls_devicegrant SET state = 'active', confirmed = true, ended_at = NULL",
             "UPDATE sls_devicegrant SET last_used_at = NULL",
@@ -468,7 +476,10 @@ class Portal:
 
 # Temporary devices that are not the cast's.
 MADE_MEANWHILE = """FROM sls_securitydevice WHERE kind IN ('online_card', 'sms')
-    OR (kind = 'temporary_code' AND serial <> 'TMP-50010009')"""
+    OR (kind = 'temporary_code' AND serial <> 'TMP-50010009')
+    OR (kind = 'ib_key' AND serial <> 'IBK-70010003')"""
+GRANTS_MADE_MEANWHILE = f"""FROM sls_devicegrant
+    WHERE device_id IN (SELECT id {MADE_MEANWHILE})"""
 ONCE = ("sls.login.completed", "sls.share.proven", "sls.share.approved")
 LIVE = "('pending', 'active', 'dormant')"
 INVARIANTS = {

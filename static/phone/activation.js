@@ -73,13 +73,13 @@ function recover(flow) {
   });
 }
 
-function recoveryPin(flow) {
+function recoveryPin(flow, next = numbers) {
   const root = show("recovery-pin", {
     deeds: {
       back: () => recover(flow),
       continue: () => {
         flow.recoveryPin = field.taken();
-        numbers(flow);
+        next(flow);
       },
     },
   });
@@ -188,6 +188,7 @@ async function getCode(flow, number) {
   flow.number = number;
   const body = { activation: flow.started.activation, ...number };
   flow.sent = await call("POST", "activation/code", body, { signer: flow.phone });
+  flow.code = "";
   code(flow);
 }
 
@@ -217,6 +218,7 @@ function code(flow) {
       },
     },
   });
+  root.querySelector("[name=code]").value = flow.code ?? "";
   const pin = withPin ? pinField(root, flow.started.pin, { isNew: !flow.phone }) : null;
   times(root, flow.sent);
 }
@@ -224,14 +226,15 @@ function code(flow) {
 /** A recovered phone keeps its PIN; what is left to ask is face or finger. */
 const needsElement = (flow) => asksPin(flow) || (flow.labels === "ios" && flow.mayBiometrics);
 
-/** A wrong code is corrected where it was typed. */
+/** A wrong code, and a wrong PIN of the earlier phone, are corrected where they were typed. */
 async function complete(flow) {
   if (!asksPin(flow)) flow.pin = flow.recoveryPin;
   try {
     await finish(flow);
   } catch (error) {
-    if (!["wrong_code", "code_over"].includes(error.code)) throw error;
-    code(flow);
+    if (["wrong_code", "code_over"].includes(error.code)) code(flow);
+    else if (error.code === "wrong_pin" && !asksPin(flow)) recoveryPin(flow, code);
+    else throw error;
     complain(error);
   }
 }
