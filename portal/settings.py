@@ -262,33 +262,21 @@ PHONE_COUNTRIES = env.list("PHONE_COUNTRIES", default=[])  # ISO 3166-1 alpha-2;
 UNDO_LIFE = timedelta(days=env.int("UNDO_DAYS", 7))
 NOT_ME_LIFE = timedelta(days=env.int("NOT_ME_DAYS", 7))
 RESET_LIFE = timedelta(minutes=env.int("RESET_MINUTES", 30))
-
-# --- The phone app: docs/phone-protocol.md -------------------------------------------------------------
-
-PROMPT_LIFE = timedelta(seconds=env.int("PROMPT_SECONDS", 180))
-PROMPT_RESEND = timedelta(seconds=env.int("PROMPT_RESEND_SECONDS", 30))
-NUMBER_MATCHING = env.str("NUMBER_MATCHING", "risk")  # or "always"
-ACTIVATION_LIFE = timedelta(seconds=env.int("ACTIVATION_SECONDS", 900))
-ACTIVATION_CODE_LIFE = timedelta(seconds=env.int("ACTIVATION_CODE_SECONDS", 600))
-ACTIVATION_RESEND = timedelta(seconds=env.int("ACTIVATION_RESEND_SECONDS", 60))
-ACTIVATION_WAIT = timedelta(seconds=env.int("ACTIVATION_WAIT_SECONDS", 86_400))
-ACTIVATION_READY = timedelta(seconds=env.int("ACTIVATION_READY_SECONDS", 86_400))
-PHONE_CLOCK_SKEW = timedelta(seconds=env.int("PHONE_CLOCK_SKEW_SECONDS", 300))
-PIN_GUIDELINES = env.str("PIN_GUIDELINES", "strict")  # or "advisory": KB2269
-# WebAuthn: a credential is bound to this name; further origins are those of native apps.
-PHONE_RP_ID = env.str("PHONE_RP_ID", "localhost" if IS_LOCAL else urlsplit(BASE_URL).hostname or "")
-PHONE_ORIGINS = env.list("PHONE_ORIGINS", default=[])
-for name, value, known in (
-    ("NUMBER_MATCHING", NUMBER_MATCHING, ("risk", "always")),
-    ("PIN_GUIDELINES", PIN_GUIDELINES, ("strict", "advisory")),
-):
-    if value not in known:
-        raise ImproperlyConfigured(f"{name} must be one of {known}.")
 CODE_CARD_MODE = env.str("CODE_CARD_MODE", "no_pair_twice")
 REVIEW_RULES = env.list(
     "REVIEW_RULES",
     default=["other_entity", "document_expired", "compliance_flag", "recently_refused"],
 )
+
+# --- The phone app: docs/phone-protocol.md -------------------------------------------------------------
+PROMPT_LIFE = timedelta(seconds=env.int("PROMPT_SECONDS", 180))
+NUMBER_MATCHING = env.str("NUMBER_MATCHING", "risk")  # or "always"
+ACTIVATION_LIFE = timedelta(seconds=env.int("ACTIVATION_SECONDS", 900))
+ACTIVATION_WAIT = timedelta(seconds=env.int("ACTIVATION_WAIT_SECONDS", 86_400))
+PIN_GUIDELINES = env.str("PIN_GUIDELINES", "strict")  # or "advisory": KB2269
+# WebAuthn: a credential is bound to this name; further origins are those of native apps.
+PHONE_RP_ID = env.str("PHONE_RP_ID", "localhost" if IS_LOCAL else urlsplit(BASE_URL).hostname or "")
+PHONE_ORIGINS = env.list("PHONE_ORIGINS", default=[])
 
 # --- Headers -----------------------------------------------------------------------------------------
 

@@ -57,7 +57,6 @@ PHONE_PIN_CHANGED = "sls.phone.pin_changed"
 PHONE_PUSH_CHANGED = "sls.phone.push_changed"
 SEAMLESS_CHANGED = "sls.phone.seamless_changed"
 
-PROMPT_SENT = "sls.prompt.sent"
 PROMPT_RESENT = "sls.prompt.resent"
 PROMPT_APPROVED = "sls.prompt.approved"
 PROMPT_DENIED = "sls.prompt.denied"

@@ -73,6 +73,13 @@ ROWS = (
 )
 
 
+class Guidelines(StrEnum):
+    """The setting PIN_GUIDELINES."""
+
+    STRICT = "strict"
+    ADVISORY = "advisory"
+
+
 class PinFault(StrEnum):
     FORM = "form"
     COMMON = "common"

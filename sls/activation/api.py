@@ -77,7 +77,7 @@ def _started(started: Started) -> dict[str, Any]:
         "pin": {
             "shortest": pins.SHORTEST,
             "longest": pins.LONGEST,
-            "is_strict": settings.PIN_GUIDELINES == "strict",
+            "is_strict": settings.PIN_GUIDELINES == pins.Guidelines.STRICT,
         },
         "webauthn": _registration(started),
     }

@@ -34,7 +34,7 @@ from sls.prompts import operations as prompts
 from . import queries
 from .operations import cancel_token
 from .queries import Background
-from .rules import ActivationRefusal, Verdict, verdict
+from .rules import READY_LIFE, ActivationRefusal, Verdict, verdict
 
 
 @dataclass(frozen=True)
@@ -154,7 +154,7 @@ def _wait(activation: PhoneActivation, *, by: Caller, now: datetime) -> datetime
         state=ActivationState.WAITING,
         code="",
         ready_at=ready_at,
-        expires_at=ready_at + settings.ACTIVATION_READY,
+        expires_at=ready_at + READY_LIFE,
     )
     if not changed:
         raise Refused(ActivationRefusal.CODE_OVER)

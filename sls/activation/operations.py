@@ -24,13 +24,14 @@ from portal.models.account import normalise_username
 from portal.outbox.enqueue import enqueue, message
 from sls import events
 from sls.devices import challenges
+from sls.login.rules import LoginRefusal
 from sls.models import Challenge, Phone, PhoneActivation, Purpose
 from sls.models.phone import LIVE_ACTIVATIONS, ActivationState
 from sls.numbers import NumberRefused, allowed_countries, masked, mobile_number
 
 from . import queries
 from .queries import Background
-from .rules import CODE_DIGITS, NUMBER_REFUSALS, ActivationRefusal, refuses_number
+from .rules import CODE_DIGITS, NUMBER_REFUSALS, READY_LIFE, ActivationRefusal, refuses_number
 
 CANCEL_SALT = "sls.activation.cancel"
 
@@ -64,10 +65,10 @@ def start(
     ]
     try:
         if throttle.spend(limits, now=now):
-            raise Refused(ActivationRefusal.INVALID_CREDENTIALS)
+            raise Refused(LoginRefusal.INVALID_CREDENTIALS)
         user = credentials.check(name, password, now=now)
         if user is None:
-            raise Refused(ActivationRefusal.INVALID_CREDENTIALS)
+            raise Refused(LoginRefusal.INVALID_CREDENTIALS)
         throttle.give_back(limits)
         try:
             return _start(user, platform, phone, by=by, now=now)
@@ -185,13 +186,13 @@ def _send_code(
     activation.sent += 1
     activation.number = number
     activation.code = activation.fingerprint(code)
-    activation.code_expires_at = now + settings.ACTIVATION_CODE_LIFE
-    activation.resend_at = now + settings.ACTIVATION_RESEND
+    activation.code_expires_at = now + settings.SMS_CODE_LIFE
+    activation.resend_at = now + settings.SMS_RESEND
     columns = ("sent", "number", "code", "code_expires_at", "resend_at")
     if not as_read.update(**{name: getattr(activation, name) for name in columns}):
         raise Refused(ActivationRefusal.TOO_SOON, retry_at=activation.resend_at.isoformat())
     user, fact = activation.user, f"{activation.pk}:{activation.sent}"
-    minutes = settings.ACTIVATION_CODE_LIFE.total_seconds() // 60
+    minutes = settings.SMS_CODE_LIFE.total_seconds() // 60
     enqueue(
         [
             message(
@@ -201,7 +202,7 @@ def _send_code(
                 now=now,
                 channel=Channel.SMS,
                 to=number,
-                life=settings.ACTIVATION_CODE_LIFE,
+                life=settings.SMS_CODE_LIFE,
                 code=code,
                 minutes=int(minutes),
             ),
@@ -303,7 +304,7 @@ def cancel_token(activation: PhoneActivation) -> str:
 
 def by_link(token: str) -> PhoneActivation:
     """The activation that the link in the client's message names. Raises Refused."""
-    life = settings.ACTIVATION_WAIT + settings.ACTIVATION_READY
+    life = settings.ACTIVATION_WAIT + READY_LIFE
     try:
         key = uuid.UUID(signing.loads(token, salt=CANCEL_SALT, max_age=life))
     except (signing.BadSignature, ValueError) as error:

@@ -1,6 +1,7 @@
 """Who may activate a phone, at once or after a waiting time, and refusals of an activation. Pure."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 
 from django.utils.translation import gettext_lazy as _
@@ -9,6 +10,7 @@ from portal.errors import Reason
 from sls.numbers import NumberFault
 
 CODE_DIGITS = 6
+READY_LIFE = timedelta(days=1)  # for an activation whose waiting time is over
 
 
 class Verdict(StrEnum):
@@ -34,13 +36,6 @@ class Standing:
 
 
 class ActivationRefusal(Reason):
-    INVALID_CREDENTIALS = (
-        "invalid_credentials",
-        _("Invalid username password combination"),
-        _("The username and password do not match, or the username cannot log in at the moment."),
-        _("Check both and try again. After ten failed logins a username is locked for 24 hours."),
-        "kb1132",
-    )
     ACTIVATION_OVER = (
         "activation_over",
         _("This activation is over"),

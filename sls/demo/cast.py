@@ -200,7 +200,13 @@ USERS = [
 ]
 
 STAFF_MAY = {
-    "support": ["view_user", "lock_user", "view_temporarycoderequest", "request_temporary_code"],
+    "support": [
+        "view_user",
+        "lock_user",
+        "view_temporarycoderequest",
+        "request_temporary_code",
+        *("view_phone", "freeze_phone", "retire_phone", "view_promptreport", "handle_report"),
+    ],
     "compliance officer": ["view_temporarycoderequest", "confirm_temporary_code"],
 }
 

@@ -29,6 +29,7 @@ from sls import events
 from sls.models import Phone, PhoneNonce, PhoneState
 
 from .rules import (
+    CLOCK_SKEW,
     NEW_PHONE,
     PROOF,
     PhoneRefusal,
@@ -118,7 +119,7 @@ def _judge(incoming: Incoming, signature: Signature, public_key: str, *, now: da
     if not is_signed(text, signature.value, public_key):
         raise Refused(PhoneRefusal.INVALID_SIGNATURE)
     off = abs(now.timestamp() - signature.time)
-    if off > settings.PHONE_CLOCK_SKEW.total_seconds():
+    if off > CLOCK_SKEW.total_seconds():
         raise Refused(PhoneRefusal.CLOCK_OFF)
     return text
 
@@ -142,7 +143,7 @@ def point(public_key: str) -> ec.EllipticCurvePublicKey:
 
 def _use_nonce(phone: Phone, signature: Signature, *, now: datetime) -> None:
     """In a transaction of its own: the database says who was first."""
-    until = datetime.fromtimestamp(signature.time, UTC) + 2 * settings.PHONE_CLOCK_SKEW
+    until = datetime.fromtimestamp(signature.time, UTC) + 2 * CLOCK_SKEW
     try:
         with transaction.atomic(durable=True):
             PhoneNonce.objects.create(phone=phone, nonce=signature.nonce, expires_at=until)

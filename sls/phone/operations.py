@@ -61,17 +61,17 @@ def freeze(phone: Phone, *, reason: str, by: Caller, now: datetime) -> bool:
     return True
 
 
-def thaw(phone: Phone, *, by: Caller, now: datetime) -> None:
+def thaw(phone: Phone, *, by: Caller, now: datetime, reason: str = "") -> None:
     """Let a frozen phone work again; its wrong PINs are forgotten. Raises Refused."""
     with audit.refusals(
         event=events.PHONE_THAWED, by=by, subject=by.user, at=now, phone=str(phone.pk)
     ):
         _refuse_own_person(phone, by)
-        _thaw(phone, by=by, now=now)
+        _thaw(phone, reason, by=by, now=now)
 
 
 @transaction.atomic(durable=True)
-def _thaw(phone: Phone, *, by: Caller, now: datetime) -> None:
+def _thaw(phone: Phone, reason: str, *, by: Caller, now: datetime) -> None:
     ours = Phone.objects.filter(pk=phone.pk, state=PhoneState.FROZEN)
     if not ours.update(state=PhoneState.ACTIVE, frozen_at=None):
         raise Refused(LostRefusal.NOT_FROZEN)
@@ -79,7 +79,7 @@ def _thaw(phone: Phone, *, by: Caller, now: datetime) -> None:
     rows = list(queries.all_usernames_on([phone]))
     _set_devices(rows, DeviceState.SUSPENDED, DeviceState.ACTIVE)
     _tell(rows, "phone_thawed", now=now)
-    _record(events.PHONE_THAWED, rows, by=by, now=now, phone=str(phone.pk))
+    _record(events.PHONE_THAWED, rows, by=by, now=now, phone=str(phone.pk), reason=reason)
 
 
 def retire(phone: Phone, *, reason: str, by: Caller, now: datetime) -> bool:
@@ -213,7 +213,7 @@ def check_pin(pin: str, users: Sequence[User]) -> list[str]:
     always refused. Raises Refused.
     """
     found = pins.faults(pins.plain(pin), queries.personal_data(users))
-    if found and (settings.PIN_GUIDELINES == "strict" or pins.PinFault.FORM in found):
+    if found and (settings.PIN_GUIDELINES == pins.Guidelines.STRICT or pins.PinFault.FORM in found):
         raise Refused(PhoneRefusal.PIN_NOT_SAFE, objections=[str(fault) for fault in found])
     return [str(fault) for fault in found]
 

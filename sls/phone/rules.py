@@ -5,6 +5,7 @@ import binascii
 import hashlib
 import re
 from dataclasses import dataclass
+from datetime import timedelta
 
 from django.utils.translation import gettext_lazy as _
 
@@ -16,7 +17,7 @@ HEADER = re.compile(
     r"(?P<signature>[A-Za-z0-9_-]{86})"
 )
 PROOF = re.compile(r"(?P<kind>pin|webauthn) (?P<value>[A-Za-z0-9_-]{1,8000})")
-POINT_BYTES, KEY_BYTES = 65, 32
+CLOCK_SKEW = timedelta(seconds=300)
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from portal.live.publish import look_again
 from portal.models import Channel, OutboxMessage, User
 from portal.outbox.enqueue import enqueue, message
 from sls import events
+from sls.devices.queries import is_same_person
 from sls.models import (
     AttemptState,
     DeviceGrant,
@@ -35,7 +36,7 @@ from sls.models import (
 )
 
 from . import queries
-from .rules import LEAST_NUMBER, NUMBERS, PromptRefusal, Risk, asks_number
+from .rules import LEAST_NUMBER, NUMBERS, RESEND, PromptRefusal, Risk, asks_number
 
 
 def topic_of_login(attempt: LoginAttempt) -> str:
@@ -150,7 +151,7 @@ def _resend(prompt: LoginPrompt, *, by: Caller, now: datetime) -> None:
         state=PromptState.WAITING,
         expires_at__gt=now,
     )
-    due = live.filter(sent=prompt.sent, sent_at__lte=now - settings.PROMPT_RESEND)
+    due = live.filter(sent=prompt.sent, sent_at__lte=now - RESEND)
     if not due.update(sent_at=now, sent=prompt.sent + 1):
         is_live = live.exists()
         raise Refused(PromptRefusal.TOO_SOON if is_live else PromptRefusal.PROMPT_OVER)
@@ -295,8 +296,13 @@ def _deny(prompt: LoginPrompt, evidence: str, *, by: Caller, now: datetime) -> N
 
 @transaction.atomic(durable=True)
 def handle_report(report: PromptReport, *, note: str, by: Caller, now: datetime) -> bool:
-    """Staff close a case; False when it is closed already. Prompts stay paused until the client is in."""
+    """
+    Staff close a case; False when it is closed already. Prompts stay paused until the client is in. Nobody
+    closes a case of his own person (R12): raises Refused.
+    """
     assert by.user is not None, "the page needs a login"
+    if is_same_person(by.user.entity, report.user.entity):
+        raise Refused(PromptRefusal.OWN_PERSON)
     still_open = PromptReport.objects.filter(pk=report.pk, handled_at__isnull=True)
     if not still_open.update(handled_by=by.user, handled_at=now, note=note):
         return False

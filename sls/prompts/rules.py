@@ -1,6 +1,7 @@
 """When a number is asked, and refusals of a prompt. Pure."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 
 from django.utils.translation import gettext_lazy as _
@@ -8,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from portal.errors import Reason
 
 LEAST_NUMBER, NUMBERS = 10, 90  # two digits without a leading zero
+RESEND = timedelta(seconds=30)  # at most as often
 
 
 class Decision(StrEnum):
@@ -66,4 +68,10 @@ class PromptRefusal(Reason):
         _("A request is sent again every 30 seconds at most."),
         _("Open the app: the request waits there, whether a notification comes or not."),
         "kb3234",
+    )
+    OWN_PERSON = (
+        "own_person",
+        _("This is your own"),
+        _("You, or another username of yours, are the one concerned."),
+        _("Ask a colleague: nobody decides about himself."),
     )
