@@ -130,6 +130,7 @@ SMS_FROM_ADDRESS = Limit("sms_from_address", 30, HOUR, slides=False)
 SMS_OF_SITE = Limit("sms_of_site", 2000, HOUR, slides=False)
 # Prompts to a phone, counted from the prompts themselves: nobody wears a client out with requests.
 PROMPTS_OF_USER = Limit("prompts_of_user", 5, timedelta(minutes=10))
+PROMPT_NOTICES_OF_USER = Limit("prompt_notices_of_user", 1, HOUR, slides=False)
 NUMBER_OF_PROMPT = Limit("number_of_prompt", 2, DAY)
 # A wrong PIN is noticed here, not on the phone, so restarting the app forgets nothing; the fifth freezes it.
 PIN_OF_PHONE = Limit("pin_of_phone", 5, DAY)

@@ -20,6 +20,7 @@ from django.utils import timezone
 from django.utils.cache import patch_vary_headers
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.debug import sensitive_variables
+from django.views.decorators.http import require_safe
 
 from portal.caller import Caller, caller
 from portal.errors import Refused
@@ -176,9 +177,9 @@ def written(moment: datetime) -> str:
 # --- Endpoints -----------------------------------------------------------------------------------------
 
 
-@endpoint("GET", signed=False)
-def openapi(call: Call) -> dict[str, Any]:
-    return dict(OPENAPI)
+@require_safe
+def openapi(request: HttpRequest) -> HttpResponse:
+    return JsonResponse(OPENAPI)
 
 
 @endpoint("GET", signed=True)

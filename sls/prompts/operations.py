@@ -20,7 +20,7 @@ from portal import audit, throttle
 from portal.caller import Caller
 from portal.errors import Refused
 from portal.live.publish import look_again
-from portal.models import Channel, OutboxMessage, User
+from portal.models import Channel, User
 from portal.outbox.enqueue import enqueue, message
 from sls import events
 from sls.devices.queries import is_same_person
@@ -66,7 +66,7 @@ def issue(
         return None
     recent: int = found.recent  # type: ignore[attr-defined]
     if recent >= throttle.PROMPTS_OF_USER.size:
-        enqueue([_too_many(attempt.user, now=now)])
+        _tell_of_many(attempt, now=now)
         return None
     prompt = _new(attempt, found, is_known_browser=is_known_browser, recent=recent, now=now)
     try:
@@ -101,10 +101,11 @@ def _new(
     )
 
 
-def _too_many(user: User, *, now: datetime) -> OutboxMessage:
-    """Told once a window: somebody has the password, or the client's browser goes round in circles."""
-    window = int(now.timestamp() // throttle.PROMPTS_OF_USER.window.total_seconds())
-    return message(user=user, event="prompts_used_up", fact=str(window), now=now)
+def _tell_of_many(attempt: LoginAttempt, *, now: datetime) -> None:
+    """Once a window: somebody has the password, or the client's browser goes round in circles."""
+    user = attempt.user
+    if not throttle.spend([(throttle.PROMPT_NOTICES_OF_USER, user.username)], now=now):
+        enqueue([message(user=user, event="prompts_used_up", fact=str(attempt.pk), now=now)])
 
 
 def _push(prompt: LoginPrompt, *, now: datetime) -> None:
