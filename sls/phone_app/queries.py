@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import re
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,27 +18,36 @@ from django.utils.translation import gettext as _
 WORKER = "phone/worker.js"
 APART = {WORKER, "phone/icon-512.png"}
 SHARED_MODULE = "js/ocra.js"
+STATIC = Path(settings.BASE_DIR) / "static"
 SCREENS = Path(settings.BASE_DIR) / "templates" / "phone" / "screens"
 
 
 def file_names() -> list[str]:
     """What the app needs without a network, by its name under `static/`."""
-    folder = Path(settings.BASE_DIR) / "static"
-    own = (path.relative_to(folder).as_posix() for path in (folder / "phone").iterdir())
+    own = (path.relative_to(STATIC).as_posix() for path in (STATIC / "phone").iterdir())
     return [*sorted(set(own) - APART), SHARED_MODULE]
 
 
-def modules() -> list[str]:
-    return [static(name) for name in file_names() if name.endswith(".js")]
+def first_modules() -> list[str]:
+    """Those that the first screen needs: what `app.js` imports, and what that imports."""
+    found, todo = [], ["phone/app.js"]
+    while todo:
+        name = todo.pop()
+        text = (STATIC / name).read_text(encoding="utf-8")
+        here = [f"phone/{other}" for other in re.findall(r'(?:from|import) "\./([^"]+)";', text)]
+        found.append(name)
+        todo += [other for other in here if other not in found and other not in todo]
+    return [static(name) for name in found]
 
 
+@cache
 def page(language: str) -> str:
-    """The shell in one language: the same for everybody."""
+    """The shell in one language: the same for everybody, and as long as the process lives."""
     context = {
         "brand": settings.BRAND,
         "demo_mode": settings.DEMO_MODE,
         "languages": settings.LANGUAGES,
-        "modules": modules(),
+        "modules": first_modules(),
         "screens": [f"phone/screens/{path.name}" for path in sorted(SCREENS.glob("*.html"))],
     }
     with translation.override(language):
@@ -93,7 +104,6 @@ def _version(files: list[str], pages: list[str]) -> str:
     """Without hashed names, as in development, the files' contents count as well."""
     digest = hashlib.sha256("\n".join([*files, *pages]).encode())
     if not hasattr(staticfiles_storage, "hashed_files"):
-        folder = Path(settings.BASE_DIR) / "static"
         for name in [*file_names(), WORKER]:
-            digest.update((folder / name).read_bytes())
+            digest.update((STATIC / name).read_bytes())
     return digest.hexdigest()[:16]

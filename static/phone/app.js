@@ -1,17 +1,18 @@
 /** Starts the app: the service worker, the chosen language, and the first screen. */
 
-import "./activation.js";
-import "./completion.js";
 import "./home.js";
-import "./passcode.js";
-import "./prompts.js";
-import "./settings.js";
 import * as push from "./push.js";
 import * as waiting from "./waiting.js";
 import { inChosenLanguage } from "./preferences.js";
-import { go } from "./places.js";
+import { go, placesOf } from "./places.js";
 import { read } from "./store.js";
 import { show } from "./screens.js";
+
+placesOf(["activation"], () => import("./activation.js"));
+placesOf(["wait"], () => import("./completion.js"));
+placesOf(["passcode"], () => import("./passcode.js"));
+placesOf(["prompt"], () => import("./prompts.js"));
+placesOf(["settings", "failed"], () => import("./settings.js"));
 
 const offline = document.getElementById("offline");
 const showNetwork = () => (offline.hidden = navigator.onLine);

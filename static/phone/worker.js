@@ -8,9 +8,8 @@
 const CACHE = `phone-${SHELL.version}`;
 const PAGES = Object.values(SHELL.pages);
 
-self.addEventListener("install", (event) => {
-  event.waitUntil(fill().then(() => self.skipWaiting()));
-});
+/** A newer worker waits until the app is closed: an open page finds all its modules, of its own version. */
+self.addEventListener("install", (event) => event.waitUntil(fill()));
 
 async function fill() {
   const cache = await caches.open(CACHE);

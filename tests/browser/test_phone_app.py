@@ -1,5 +1,6 @@
 """The phone app against a small stand-in for the portal's side: every path, also those that seldom happen."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from .conftest import Visit
 from .fake_phone_api import CODE, FakePhoneApi
 from .holder import PIN, Holder
+from .test_pages import Weights, violations
 
 pytestmark = pytest.mark.browser
 
@@ -435,6 +437,134 @@ def test_a_retired_phone_erases_its_keys_and_offers_to_register(visit: Visit):
     holder.page.reload()
     holder.is_on("start")
     holder.visitor.complaints.clear()
+
+
+def test_a_push_message_says_nothing_and_its_notification_opens_the_app(visit: Visit):
+    api = FakePhoneApi(MEI)
+    holder = phone(visit, api, permissions=["notifications"])
+    activate(holder)
+    holder.page.evaluate("navigator.serviceWorker.ready.then(() => true)")
+    versions: dict[str, str] = {}
+    cdp = holder.context.new_cdp_session(holder.page)
+    cdp.on(
+        "ServiceWorker.workerRegistrationUpdated",
+        lambda event: versions.update(
+            {one["scopeURL"]: one["registrationId"] for one in event["registrations"]}
+        ),
+    )
+    cdp.send("ServiceWorker.enable")
+    holder.page.wait_for_timeout(300)
+    (scope, registration), *_others = versions.items()
+    api.ask("mei.lantern")
+    message = {"registrationId": registration, "data": '{"event": "look", "id": "prompt-0"}'}
+    origin = scope.removesuffix("/phone/")
+    cdp.send("ServiceWorker.deliverPushMessage", {"origin": origin, **message})
+    holder.is_on("prompt")  # the open app looks at once
+    shown = holder.page.evaluate(NOTIFICATIONS)
+    assert shown == [{"title": "Login request", "body": "Open to see it.", "tag": "prompt-0"}]
+
+
+NOTIFICATIONS = """async () => {
+  const worker = await navigator.serviceWorker.ready;
+  const all = await worker.getNotifications();
+  return all.map(({ title, body, tag }) => ({ title, body, tag }));
+}"""
+
+
+@pytest.mark.parametrize("language", ["en-GB", "zh-CN"])
+def test_axe_finds_nothing_and_nothing_scrolls_sideways(visit: Visit, language: str):
+    api = FakePhoneApi(MEI)
+    holder = phone(visit, api, language=language, reduced_motion="reduce")
+    found = []
+    for name in every_screen(holder, api):
+        for scheme in ("light", "dark"):
+            holder.page.emulate_media(color_scheme=scheme)
+            found += [f"{name}, {scheme}: {line}" for line in violations(holder.page)]
+        holder.page.emulate_media(color_scheme="light")
+        for width in (320, 360):
+            holder.page.set_viewport_size({"width": width, "height": 640})
+            if holder.visitor.overflow > 0:
+                found.append(f"{name} at {width}: {holder.visitor.overflow} px too wide")
+        assert holder.page.evaluate("document.activeElement.matches('h1, input')"), name
+    assert found == []
+    holder.visitor.complaints.clear()
+
+
+def every_screen(holder: Holder, api: FakePhoneApi) -> Iterator[str]:
+    """Leads through the app; at each screen, its name."""
+    devices = [{"id": "31", "kind": "dsc_plus", "name": "DSC+", "serial": "••• 042"}]
+    agreement = {"is_needed": True, "pin_may_replace": True, "may_wait": True, "devices": devices}
+
+    def on(name: str) -> str:
+        holder.is_on(name)
+        return name
+
+    holder.open()
+    yield on("start")
+    holder.do("register")
+    yield on("instructions")
+    holder.do("continue")
+    yield on("credentials")
+    api.agreement = agreement
+    holder.fill(username="mei.lantern", password=RIGHT)
+    holder.submit()
+    yield on("recover")
+    holder.do("no")
+    yield on("agree")
+    holder.submit()
+    yield on("agree-answer")
+    holder.fill(response="31459265")
+    holder.submit()
+    yield on("number")
+    holder.do("add")
+    yield on("add-number")
+    holder.fill(national="81234567")
+    holder.submit()
+    yield on("code")
+    holder.fill(code="111111", pin=PIN)
+    holder.submit()
+    assert holder.refusal == "wrong_code"
+    yield "code, refused"
+    holder.fill(code=CODE, pin=PIN)
+    holder.submit()
+    yield on("done")
+    holder.do("done")
+    yield on("home")
+    api.ask("mei.lantern", number="42")
+    yield on("prompt")
+    holder.do("deny")
+    yield on("deny")
+    holder.do("back")
+    holder.is_on("prompt")
+    holder.fill(number="42")
+    holder.submit()
+    yield on("pin")
+    holder.fill(pin=PIN)
+    holder.submit()
+    yield on("decided")
+    holder.do("done")
+    holder.is_on("home")
+    holder.do("authenticate")
+    yield on("challenge")
+    holder.fill(challenge="204718", pin=PIN)
+    holder.submit()
+    yield on("response")
+    holder.do("done")
+    holder.do("settings")
+    yield on("settings")
+    holder.do("erase")
+    yield on("erase")
+    api.state = "frozen"
+    holder.page.reload()
+    yield on("frozen")
+
+
+def test_the_first_view_weighs_little(visit: Visit):
+    visitor = visit(width=360)
+    weight, _requests = Weights(visitor.page).of("/phone/", cache=False)
+    assert weight < 60_000, (
+        weight
+    )  # the shell a second time for the service worker's cache included
 
 
 def test_the_keys_cannot_be_read_out(visit: Visit):

@@ -16,6 +16,8 @@ from .visitor import Visitor
 
 pytestmark = pytest.mark.browser
 
+IS_HOME = re.compile(r"^http://localhost:\d+/$")
+
 
 @pytest.fixture
 def hold(visit: Visit, portal: Portal):
@@ -104,7 +106,7 @@ def test_activate_a_phone_and_log_in_by_push(visit: Visit, hold, agent: str):
         holder.fill(pin=PIN)
         holder.submit()
     assert holder.is_on("decided").get_attribute("data-state") == "approved"
-    visitor.page.wait_for_url("**/")  # by itself
+    visitor.page.wait_for_url(IS_HOME)  # by itself
     visitor.go("/settings/user/secure-login/")
     assert visitor.page.locator("text=IB Key").count()
 
@@ -242,7 +244,7 @@ def test_a_second_phone_recovers_and_the_first_is_retired_at_once(
     second.fill(pin=PIN)
     second.submit()
     second.is_on("decided")
-    visitor.page.wait_for_url("**/")
+    visitor.page.wait_for_url(IS_HOME)
 
 
 def test_the_earlier_phone_agrees_by_a_passcode(hold, portal: Portal):
