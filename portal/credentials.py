@@ -31,6 +31,17 @@ def locked(*, now: datetime, limits: tuple[Limit, ...] = LOCKING) -> Q:
     return Q(used_up) | Q(locked_at__isnull=False)
 
 
+def named(name: str) -> User | None:
+    """The user of this name, whatever his state: for the history of what strangers tried."""
+    found: User | None = _named.first(name=name)
+    return found
+
+
+@compiled(name=CharField())
+def _named(name: Any) -> QuerySet[User]:
+    return User.objects.filter(username=name)
+
+
 @cache
 def _by_name(limits: tuple[Limit, ...]) -> Compiled:
     @compiled(name=CharField(), now=DateTimeField())

@@ -65,7 +65,8 @@ class Headers:
         response = self.get_response(request)
         for name, value in HEADERS.items():
             response.headers.setdefault(name, value)
-        if not request.path.startswith(settings.STATIC_URL):
+        is_file = request.path.startswith(settings.STATIC_URL) and response.status_code < 400
+        if not is_file:
             patch_cache_control(response, no_store=True)
         return response
 

@@ -1,5 +1,6 @@
 """Django's database sessions, in a table their users can look at, and with fewer statements."""
 
+import secrets
 from datetime import datetime
 from typing import Any
 
@@ -10,11 +11,10 @@ from django.db import IntegrityError
 from django.db.models import BigIntegerField, CharField, DateTimeField, QuerySet, TextField
 from django.http import HttpRequest
 from django.utils import timezone
-from django.utils.crypto import get_random_string
 
 from portal.compiled import compiled, compiled_update, insert
 
-KEY_LENGTH = 40  # letters and digits: 238 bits
+KEY_LENGTH = 40  # hex digits: 160 bits
 COLUMNS: dict[str, Any] = {
     "session_key": CharField(),
     "session_data": TextField(),
@@ -71,7 +71,7 @@ class SessionStore(DatabaseStore):
         return key is not None and len(key) == KEY_LENGTH and key.isascii() and key.isalnum()
 
     def _get_new_session_key(self) -> str:
-        return get_random_string(KEY_LENGTH)
+        return secrets.token_hex(KEY_LENGTH // 2)
 
     def cycle_key(self) -> None:
         self._get_session()  # type: ignore[attr-defined]  # loaded before its key goes

@@ -220,9 +220,17 @@ def longest_wait(pairs: Iterable[Pair], *, now: datetime) -> timedelta:
     How long the next try has to wait after the last one that was judged. The whole wait, not what is left
     of it: the page that says so is then the same whenever it is asked.
     """
-    limits = {limit.name: limit for limit, _key in pairs}
-    rows = Allowance.objects.filter(_any(pairs), opens_at__gt=now, resets_at__gt=now)
-    waits = [limits[row.limit].wait_after(row.spent) for row in rows]
+    wanted = list(pairs)
+    limits = {limit.name: limit for limit, _key in wanted}
+    rows, values = _rows(wanted)
+    when = connection.ops.adapt_datetimefield_value(now)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            'SELECT "limit", spent FROM portal_allowance'  # noqa: S608
+            f" WHERE ({rows}) AND opens_at > %s AND resets_at > %s",
+            [*values, when, when],
+        )
+        waits = [limits[name].wait_after(spent) for name, spent in cursor.fetchall()]
     return max(waits, default=timedelta(0))
 
 
@@ -250,14 +258,18 @@ def clear(pairs: Iterable[Pair]) -> None:
 
 def _change(statement: str, pairs: Iterable[Pair]) -> None:
     """Change the rows of `pairs`, locked in the order in which `spend` locks them."""
-    wanted = [(limit.name, key[:80]) for limit, key in pairs]
-    if not wanted:
-        return
-    rows = " OR ".join(['("limit" = %s AND "key" = %s)'] * len(wanted))
+    rows, values = _rows(pairs)
     lock = "FOR UPDATE" if connection.vendor == "postgresql" else ""
     chosen = f'SELECT id FROM portal_allowance WHERE {rows} ORDER BY "limit", "key" {lock}'  # noqa: S608
     with connection.cursor() as cursor:
-        cursor.execute(f"{statement} id IN ({chosen})", [cell for row in wanted for cell in row])
+        cursor.execute(f"{statement} id IN ({chosen})", values)
+
+
+def _rows(pairs: Iterable[Pair]) -> tuple[str, list[str]]:
+    """A condition for the rows of `pairs`, and its values. No pairs mean no rows."""
+    wanted = [(limit.name, key[:80]) for limit, key in pairs]
+    condition = " OR ".join(['("limit" = %s AND "key" = %s)'] * len(wanted))
+    return condition or "1 = 0", [cell for row in wanted for cell in row]
 
 
 def forget_past(*, now: datetime) -> None:

@@ -413,27 +413,21 @@ class Portal:
         """Forget shares, questions, counts and messages; the cast, its devices and the audit trail stay."""
         statements = [
             "DELETE FROM portal_outboxmessage",
-            "DELETE FROM sls_promptreport",
-            "DELETE FROM sls_loginprompt",
-            "DELETE FROM sls_phonenonce",
-            "DELETE FROM sls_phoneactivation",
-            f"DELETE FROM sls_phoneuser WHERE grant_id IN (SELECT id {GRANTS_MADE_MEANWHILE})",
-            "DELETE FROM sls_phone WHERE id NOT IN (SELECT phone_id FROM sls_phoneuser)",
-            "UPDATE sls_phoneuser SET is_active = true, retired_at = NULL",
-            "UPDATE sls_phone SET state = 'active', frozen_at = NULL, ended_at = NULL",
+            *PHONES_ANEW,
             "DELETE FROM sls_loginattempt",
             "DELETE FROM sls_onlinecardrequest",
             "DELETE FROM sls_temporarycoderequest",
             "DELETE FROM sls_numbercheck",
+            "DELETE FROM sls_passwordreset",
             "DELETE FROM sls_devicegrant WHERE share_id IS NOT NULL",
             "DELETE FROM sls_sharerequest",
             "DELETE FROM sls_challenge",
             f"DELETE FROM sls_devicegrant WHERE device_id IN (SELECT id {MADE_MEANWHILE})",
             f"DELETE {MADE_MEANWHILE}",
-            "UPDATE sls_securitydevice SET state = 'active' WHERE kind IN ('temporary_code', 'ib_key')",
+            "UPDATE sls_securitydevice SET state = 'active' WHERE kind = 'temporary_code'",
             "DELETE FROM portal_allowance",
-            "UPDATE sls_devicegrant SET state = 'active', confirmed = true, ended_at = NULL",
             "UPDATE sls_devicegrant SET last_used_at = NULL",
+            "UPDATE sls_devicegrant SET state = 'active', confirmed = true, ended_at = NULL, is_preferred = false",
             *(["DELETE FROM portal_browsersession"] if sessions else []),
         ]
         with self.connection() as connection:
@@ -478,9 +472,20 @@ class Portal:
 MADE_MEANWHILE = """FROM sls_securitydevice WHERE kind IN ('online_card', 'sms')
     OR (kind = 'temporary_code' AND serial <> 'TMP-50010009')
     OR (kind = 'ib_key' AND serial <> 'IBK-70010003')"""
-GRANTS_MADE_MEANWHILE = f"""FROM sls_devicegrant
-    WHERE device_id IN (SELECT id {MADE_MEANWHILE})"""
-ONCE = ("sls.login.completed", "sls.share.proven", "sls.share.approved")
+# The cast's phone as at the start, and no other.
+PHONES_ANEW = [
+    "DELETE FROM sls_promptreport",
+    "DELETE FROM sls_loginprompt",
+    "DELETE FROM sls_phoneactivation",
+    "DELETE FROM sls_phonenonce",
+    """DELETE FROM sls_phoneuser WHERE grant_id IN (SELECT g.id FROM sls_devicegrant g
+        JOIN sls_securitydevice d ON d.id = g.device_id WHERE d.serial <> 'IBK-70010003')""",
+    "DELETE FROM sls_phone WHERE id NOT IN (SELECT phone_id FROM sls_phoneuser)",
+    "UPDATE sls_phone SET state = 'active', frozen_at = NULL, ended_at = NULL",
+    "UPDATE sls_phoneuser SET is_active = true, retired_at = NULL",
+    "UPDATE sls_securitydevice SET state = 'active' WHERE serial = 'IBK-70010003'",
+]
+ONCE = ("sls.login.completed", "sls.prompt.approved", "sls.share.proven", "sls.share.approved")
 LIVE = "('pending', 'active', 'dormant')"
 INVARIANTS = {
     "a share in force without an answered question of its own": """
@@ -510,7 +515,16 @@ INVARIANTS = {
         SELECT id FROM sls_challenge WHERE state = 'answered' AND answered_at IS NULL""",
     "a completed login without an answered question": """
         SELECT a.id FROM sls_loginattempt a JOIN sls_challenge c ON c.id = a.challenge_id
-        WHERE a.state = 'completed' AND c.state <> 'answered'""",
+        WHERE a.state = 'completed' AND c.state <> 'answered' AND NOT EXISTS (
+            SELECT 1 FROM sls_loginprompt p WHERE p.attempt_id = a.id AND p.state = 'approved')""",
+    "a username on two phones": """
+        SELECT user_id FROM sls_phoneuser WHERE is_active GROUP BY user_id HAVING count(*) > 1""",
+    "a username active on a phone that is retired": """
+        SELECT u.id FROM sls_phoneuser u JOIN sls_phone p ON p.id = u.phone_id
+        WHERE u.is_active AND p.state = 'retired'""",
+    "a login that a phone denied and that was completed": """
+        SELECT a.id FROM sls_loginattempt a JOIN sls_loginprompt p ON p.attempt_id = a.id
+        WHERE a.state = 'completed' AND p.state = 'denied'""",
     "an audit row missing": """
         SELECT count(*) FROM portal_auditevent HAVING count(*) <> max(number)""",
     "two messages about one fact": """

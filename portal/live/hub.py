@@ -70,8 +70,9 @@ class Hub:
                 if self.is_up:
                     log.warning("broker is away (%s); browsers ask", type(error).__name__)
             finally:
-                self.is_up = False
-                self.ring_all()
+                if self.is_up:  # not at each try to find it again: then they ask at their own pace
+                    self.is_up = False
+                    self.ring_all()
             await asyncio.sleep(PAUSE)
 
     async def _listen(self) -> None:

@@ -13,12 +13,11 @@ import resource
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from http.cookies import CookieError, SimpleCookie
 from typing import Any
 
 from django.conf import settings
 from django.db import DatabaseError, connections
+from django.http import parse_cookie
 
 from portal.caller import digest_of_session
 from portal.middleware import HEADERS
@@ -165,13 +164,9 @@ async def _until_gone(receive: Receive, gone: asyncio.Event, bell: asyncio.Event
 
 
 def _session_key(scope: Scope) -> str:
-    cookies: SimpleCookie = SimpleCookie()
-    for name, value in scope["headers"]:
-        if name == b"cookie":
-            with suppress(CookieError):
-                cookies.load(value.decode("latin-1"))
-    found = cookies.get(settings.SESSION_COOKIE_NAME)
-    return found.value if found else ""
+    """As Django reads it."""
+    sent = b"; ".join(value for name, value in scope["headers"] if name == b"cookie")
+    return parse_cookie(sent.decode("latin-1")).get(settings.SESSION_COOKIE_NAME, "")
 
 
 def _headers(kind: bytes) -> list[tuple[bytes, bytes]]:

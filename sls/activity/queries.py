@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.conf import settings
 from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -27,8 +28,13 @@ class OpenSession:
 
 
 def open_sessions(user: User, current_key: str | None) -> list[OpenSession]:
-    """The user's sessions, this one first, then the last used."""
-    rows = BrowserSession.objects.filter(user=user, expire_date__gt=timezone.now())
+    """The user's sessions, this one first, then the last used. Those that end at their next request are none."""
+    now = timezone.now()
+    rows = BrowserSession.objects.filter(
+        user=user,
+        started_at__gt=now - settings.SESSION_LIFE,
+        seen_at__gt=now - settings.SESSION_IDLE,
+    )
     current = handle_of(current_key or "")
     found = [
         OpenSession(

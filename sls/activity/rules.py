@@ -25,7 +25,7 @@ WORDS = {
     events.LOGIN_CHALLENGED: _("Login: another device was chosen"),
     events.LOGIN_COMPLETED: _("Login completed"),
     events.LOGIN_UNFINISHED: _("Login: the password was right, the second factor did not follow"),
-    events.LOGIN_DISOWNED: _("“This was not me”: all sessions and the password ended"),
+    events.LOGIN_DISOWNED: _('"This was not me": all sessions and the password ended'),
     events.LOGGED_OUT: _("Logged out"),
     events.SHARE_STARTED: _("Sharing: the device owner was named"),
     events.SHARE_PROVEN: _("Sharing: the device was confirmed"),
@@ -72,7 +72,7 @@ WORDS = {
     events.SEAMLESS_CHANGED: _("Seamless Authentication was changed"),
     events.PROMPT_RESENT: _("Login: the notification was sent again"),
     events.PROMPT_APPROVED: _("Login: approved on your phone"),
-    events.PROMPT_DENIED: _("Login: denied on your phone, “This was not me”"),
+    events.PROMPT_DENIED: _('Login: denied on your phone, "This was not me"'),
     events.PROMPT_CANCELLED: _("Login: the request to your phone was cancelled"),
     events.REPORT_HANDLED: _("Client Services handled the login that you denied"),
 }

@@ -96,7 +96,7 @@ def begin(
         audit.record_refusal(
             event=events.LOGIN_BEGUN,
             by=by,
-            subject=User.objects.filter(username=name).first(),
+            subject=credentials.named(name),
             at=now,
             refused=refused.code,
         )

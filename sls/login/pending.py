@@ -17,6 +17,7 @@ from portal.models import User
 from portal.models.account import normalise_username
 from sls.models import AttemptState, LoginAttempt
 
+from . import queries
 from .operations import Begun, digest
 from .rules import LoginRefusal
 
@@ -53,6 +54,12 @@ def _waiting(pk: Any, now: Any) -> QuerySet[LoginAttempt]:
     return found.select_related("user", "grant__device", "challenge__device").defer(
         "grant__device__secret"
     )
+
+
+def may_be_done(request: HttpRequest) -> bool:
+    """Has this browser's login been completed, or has the request no login at all?"""
+    kept = request.session.get(KEY)
+    return kept is None or queries.is_completed(kept["attempt"])
 
 
 def refuse_older(request: HttpRequest, attempt: LoginAttempt) -> None:

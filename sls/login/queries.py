@@ -1,5 +1,6 @@
 """Reading logins: known browsers, and what was left unfinished."""
 
+import uuid
 from datetime import datetime
 
 from django.db.models import Exists, F, OuterRef
@@ -35,5 +36,5 @@ def unfinished(*, now: datetime) -> list[LoginAttempt]:
     return list(rows.order_by(F("expires_at"))[:AT_ONCE])
 
 
-def was_completed(attempt: LoginAttempt) -> bool:
-    return LoginAttempt.objects.filter(pk=attempt.pk, state=AttemptState.COMPLETED).exists()
+def is_completed(attempt_id: uuid.UUID | str) -> bool:
+    return LoginAttempt.objects.filter(pk=attempt_id, state=AttemptState.COMPLETED).exists()

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.contrib.auth import login as auth_login
@@ -172,8 +173,8 @@ def respond(request: HttpRequest, element: Element) -> HttpResponse:
             )
             return _arrive(request, attempt, grant)
         except Refused as refused:
-            if queries.was_completed(attempt):
-                return redirect("home")  # by the first click of a double click
+            if queries.is_completed(attempt.pk):
+                return _to_first_click(request)
             if refused.reason is LoginRefusal.LOGIN_OVER:
                 return _over(request)
             refusal = refused.reason
@@ -232,8 +233,8 @@ def push(request: HttpRequest) -> HttpResponse:
         if request.method == "POST" and (response := _pushed(request, attempt, prompt)):
             return response
     except Refused as refused:
-        if queries.was_completed(attempt):
-            return redirect("home")  # by the first click of a double click
+        if queries.is_completed(attempt.pk):
+            return _to_first_click(request)
         if refused.reason is LoginRefusal.LOGIN_OVER:
             return _over(request)
         refusal = refused.reason
@@ -298,16 +299,25 @@ def _enter(request: HttpRequest, user: User, grant: DeviceGrant | None) -> None:
         request.session[PROVEN_AT] = timezone.now().isoformat()
 
 
+def _to_first_click(request: HttpRequest) -> HttpResponse:
+    """
+    The second click of a double click: the login page sends on who is in by the first one's cookie, and
+    nobody else. It touches neither the session nor the cookie.
+    """
+    goal = request.session.get("next", "")
+    return redirect(f"{reverse('login')}?{urlencode({'next': goal})}" if goal else "login")
+
+
 def _over(request: HttpRequest) -> HttpResponse:
     """
     There is no login to go on with. Whoever is in already came by Back, Reload or a double click; a request
-    without any login may be the second click, whose browser has got its new cookie meanwhile.
+    whose login is done, or that has none, may be the second click, whose browser has got its new cookie
+    meanwhile. So the session is left as it is: saving it would send the old cookie after the new one.
     """
-    has_one = request.session.pop(pending.KEY, None) is not None
     if request.user.is_authenticated:
         return redirect(request.session.get("next") or "home")
-    if request.method == "POST" and not has_one:
-        return redirect("home")
+    if request.method == "POST" and pending.may_be_done(request):
+        return _to_first_click(request)
     return _password_page(request, PasswordForm(), "", LoginRefusal.LOGIN_OVER)
 
 

@@ -51,7 +51,7 @@ def start(*, by: Caller, owner_username: str, owner_password: str, now: datetime
         raise Refused(ShareRefusal.START_OVER)
     except Refused as refused:
         # The owner's history shows who tried; a name that is nobody's is not kept.
-        owner_named = User.objects.filter(username=name).first()
+        owner_named = credentials.named(name)
         audit.record_refusal(
             event=events.SHARE_STARTED, by=by, subject=owner_named, at=now, refused=refused.code
         )

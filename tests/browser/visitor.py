@@ -13,6 +13,7 @@ from tests.serving import device, press, user
 
 SECURE_LOGIN = "/settings/user/secure-login/"
 SHARE = SECURE_LOGIN + "share/"
+FORGOT = "/settings/user/password/forgot/"
 SETTINGS = (
     "/settings/user/",
     "/settings/account/",
@@ -234,6 +235,19 @@ def every_page(visit: Visitor) -> Iterator[str]:
     page.locator("#id_password").fill("nothing")
     visit.submit()
     yield "login, wrong password"
+    visit.go("/login/")
+    for _ in range(4):
+        page.locator("#id_username").fill("nobody")
+        page.locator("#id_password").fill("nothing")
+        visit.submit()
+    yield "login, wait"
+    visit.go(FORGOT)
+    yield "forgot"
+    visit.submit()
+    yield "forgot, nothing filled in"
+    page.locator("#id_username").fill("nobody")
+    visit.submit()
+    yield "forgot, sent"
     visit.go("/login/")
     visit.fill_in("requester")
     visit.submit()

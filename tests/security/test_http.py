@@ -90,3 +90,36 @@ def test_a_huge_body_is_refused_quickly(served: Portal):
     answer = send_raw(served.port, head.encode() + body)
     assert status_of(answer) in (0, 400, 403, 413)  # 0: closed while we were still sending
     assert served.browser().get("/login/").status == 200
+
+
+CLASSES = {
+    "a page": ("GET", "/login/", {}, 200),
+    "its head": ("HEAD", "/login/", {}, 405),
+    "a redirect": ("GET", "/settings/", {}, 302),
+    "not found": ("GET", "/nowhere/", {}, 404),
+    "a missing slash": ("GET", "/login", {}, 301),
+    "a method that is not taken": ("GET", "/logout/", {}, 405),
+    "any method": ("TRACE", "/login/", {}, 405),
+    "a foreign host": ("GET", "/login/", {"Host": "evil.example"}, 400),
+    "a static file of a foreign host": ("GET", "/static/css/portal.css", {"Host": "evil.example"}, 0),
+    "no token": ("POST", "/login/", {"Content-Length": "0"}, 403),
+    "a forged link": ("GET", "/settings/user/not-me/x/", {}, 409),
+    "JSON": ("GET", "/health/live/", {}, 200),
+    "a static file that is missing": ("GET", "/static/nothing.css", {}, 404),
+    "a static folder": ("GET", "/static/", {}, 404),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", CLASSES)
+def test_every_class_of_answer_carries_the_headers(served: Portal, what: str):
+    """G 149, over the wire."""
+    method, path, headers, status = CLASSES[what]
+    lines = {"Host": "127.0.0.1", "Connection": "close"} | headers
+    head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
+    answer = send_raw(served.port, f"{method} {path} HTTP/1.1\r\n{head}\r\n".encode())
+    assert status_of(answer) == status or not status
+    found = dict(re.findall(rb"(?m)^([\w-]+): (.*)\r$", answer.partition(b"\r\n\r\n")[0] + b"\r\n"))
+    found = {name.decode().lower(): value.decode() for name, value in found.items()}
+    assert {name: found.get(name.lower()) for name in HEADERS} == HEADERS
+    if status_of(answer) != 200 or not path.startswith("/static/"):
+        assert "no-store" in found["cache-control"]

@@ -9,7 +9,7 @@ import http.client
 import socket
 import ssl
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from urllib.parse import SplitResult
@@ -31,17 +31,19 @@ class Answer:
         return self.status in (408, 429) or self.status >= 500
 
 
-def post(url: SplitResult, body: bytes, headers: Mapping[str, str], *, address: str = "") -> Answer:
+def post(
+    url: SplitResult, body: bytes, headers: Mapping[str, str], *, addresses: Sequence[str] = ()
+) -> Answer:
     """
-    The answer of the gateway. `address` is the IP address to connect to, when the caller has looked the
-    name up and judged what it found; the certificate is always that of the name.
+    The answer of the gateway. `addresses` are the IP addresses to try, when the caller has looked the name
+    up and judged what it found; the certificate is always that of the name.
 
     Raises DeliveryError when there is none: unsure, once the request may have arrived.
     """
     assert url.hostname
     sent = False
     try:
-        with closing(_connect(url, address)) as connection:
+        with closing(_connect(url, addresses or [url.hostname])) as connection:
             timer = threading.Timer(SECONDS, _cut, [connection.sock])
             timer.daemon = True
             timer.start()
@@ -57,11 +59,11 @@ def post(url: SplitResult, body: bytes, headers: Mapping[str, str], *, address: 
         raise DeliveryError(type(error).__name__, unsure=sent) from None
 
 
-def _connect(url: SplitResult, address: str) -> http.client.HTTPConnection:
+def _connect(url: SplitResult, addresses: Sequence[str]) -> http.client.HTTPConnection:
     assert url.hostname
     tls = url.scheme == "https"
     port = url.port or (443 if tls else 80)
-    reached = socket.create_connection((address or url.hostname, port), SECONDS)
+    reached = _first_that_answers(addresses, port)
     try:
         if tls:
             context = ssl.create_default_context()
@@ -73,6 +75,16 @@ def _connect(url: SplitResult, address: str) -> http.client.HTTPConnection:
     connection = kind(url.hostname, port, timeout=SECONDS)
     connection.sock = reached
     return connection
+
+
+def _first_that_answers(addresses: Sequence[str], port: int) -> socket.socket:
+    """A name may have an address of a kind that this machine has no way to."""
+    for address in addresses[:-1]:
+        try:
+            return socket.create_connection((address, port), SECONDS / 2)
+        except OSError:
+            continue
+    return socket.create_connection((addresses[-1], port), SECONDS / 2)
 
 
 def _target(url: SplitResult) -> str:

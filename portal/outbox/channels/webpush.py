@@ -38,7 +38,7 @@ def send(message: Message) -> str:
     except SubscriptionRefused as error:  # PUSH_HOSTS has become shorter
         raise DeliveryError(str(error), permanent=True) from None
     try:
-        address = subscriptions.addresses_of(to)[0]
+        addresses = subscriptions.addresses_of(to)[:2]
     except SubscriptionRefused as error:  # a resolver that errs must not cost anybody his phone
         raise DeliveryError(str(error)) from None
     except OSError as error:
@@ -46,7 +46,7 @@ def send(message: Message) -> str:
     body = push_crypto.encrypt(
         message.text.encode(), to=from_base64(to.p256dh), auth=from_base64(to.auth)
     )
-    _judge(post(to.url, body, _headers(message, to), address=address))
+    _judge(post(to.url, body, _headers(message, to), addresses=addresses))
     return ""
 
 

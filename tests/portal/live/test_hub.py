@@ -116,9 +116,10 @@ def test_without_any_broker_the_hub_is_down_and_goes_on_trying(settings):
 
     async def run():
         hub = Hub()
-        with hub.waiting("login:1"):
+        with hub.waiting("login:1") as bell:
             await asyncio.sleep(0.3)
             assert not hub.is_up
+            assert not bell.is_set()  # everybody asks at his own pace
             assert hub._task
             assert not hub._task.done()
         await stop(hub)

@@ -161,6 +161,7 @@ def test_a_token_of_another_browser_is_not_found(kinds, settings):
     path = events(session=digest_of_session("mine"))
     name = settings.SESSION_COOKIE_NAME.encode()
     assert answer(path, cookie=b"a=b; " + name + b"=mine").status == 200
+    assert answer(path, cookie=b'{"x": [1]}; y; ' + name + b"=mine").status == 200
     assert answer(path, cookie=name + b"=other").status == 404
     assert answer(path, cookie=b"\xff\xfe;;==").status == 404
     assert answer(path).status == 404

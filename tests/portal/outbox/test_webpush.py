@@ -240,7 +240,7 @@ def test_a_name_that_has_turned_inward_since_it_was_saved_is_not_called(
     assert not caught.value.gone
 
 
-def test_the_connection_goes_to_the_address_that_was_judged(service, settings, monkeypatch):
+def test_the_connection_goes_to_the_addresses_that_were_judged(service, settings, monkeypatch):
     settings.PUSH_TO_LOOPBACK = False
     to = json.loads(service.subscription) | {"endpoint": "https://fcm.googleapis.com/x"}
     called = []
@@ -249,12 +249,13 @@ def test_the_connection_goes_to_the_address_that_was_judged(service, settings, m
         called.append(place)
         raise ConnectionRefusedError
 
-    found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("142.250.184.10", 443))]
+    both = ("2a00:1450:4001:82a::200a", "142.250.184.10")
+    found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, 443)) for address in both]
     monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **kwargs: found)
     monkeypatch.setattr(socket, "create_connection", connect)
     with pytest.raises(DeliveryError):
         webpush.send(a_push(json.dumps(to)))
-    assert called == [("142.250.184.10", 443)]
+    assert called == [(address, 443) for address in both]
 
 
 def test_a_host_that_is_no_longer_known_is_sent_nothing(service, settings):

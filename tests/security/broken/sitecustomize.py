@@ -9,7 +9,7 @@ import sys
 
 BROKEN = {
     "sls.devices.challenges": (
-        "        claimed = claim.update(state=ChallengeState.ANSWERED, answered_at=now)\n",
+        "        claimed = _claim(pk=challenge.pk, purpose=purpose, session=session, now=now)\n",
         (
             "        claimed = challenge.state == ChallengeState.OPEN\n"
             "        challenge.state, challenge.answered_at = ChallengeState.ANSWERED, now\n"
@@ -17,10 +17,10 @@ BROKEN = {
         ),
     ),
     "sls.login.operations": (
-        "    if not ours.update(**columns):\n",
+        "    if not _end(pk=attempt.pk, password=user.password, now=now) or not _use(pk=grant.pk, now=now):\n",
         (
             "    was_pending = attempt.state == AttemptState.PENDING\n"
-            "    [setattr(attempt, name, value) for name, value in columns.items()]\n"
+            "    attempt.state = AttemptState.COMPLETED\n"
             "    attempt.save()\n"
             "    if not was_pending:\n"
         ),

@@ -112,7 +112,7 @@ def test_the_two_values_make_it_the_users_device_for_21_days_and_end_the_tempora
         "robin.travel",
         {
             "device": card.device.serial_masked,
-            "expires_at": "2026-12-14T12:00:00+00:00",
+            "expires_at": (NOW + timedelta(days=21)).isoformat(),
             "ended": [code.device.serial_masked],
         },
     )
