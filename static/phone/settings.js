@@ -2,7 +2,7 @@
 
 import * as keys from "./keys.js";
 import * as push from "./push.js";
-import { call } from "./api.js";
+import { call, Unreachable } from "./api.js";
 import { chooseLanguage, choosePlatform, platform } from "./preferences.js";
 import { erase, read, write } from "./store.js";
 import { go, place } from "./places.js";
@@ -52,6 +52,7 @@ function changePin(phone) {
 }
 
 function newPin(phone, oldPin) {
+  let lost = null; // what was sent, when no answer came: the portal may have taken it
   const root = show("new-pin", {
     deeds: {
       back: settings,
@@ -59,8 +60,17 @@ function newPin(phone, oldPin) {
         const pin = field.taken();
         const pinKey = keys.makeRawKey();
         const changed = await keys.underNewPin(phone, oldPin, pin, pinKey);
-        const prove = keys.proveByPin(phone, oldPin);
-        await call("POST", "pin", { pin, pin_key: toBase64url(pinKey) }, { signer: phone, prove });
+        const send = (prove) =>
+          call("POST", "pin", { pin, pin_key: toBase64url(pinKey) }, { signer: phone, prove });
+        try {
+          await send(keys.proveByPin(phone, oldPin));
+        } catch (error) {
+          if (error.code !== "wrong_pin" || !lost) {
+            if (error instanceof Unreachable) lost ??= { pin, changed };
+            throw error;
+          }
+          await send(keys.proveByPin(lost.changed, lost.pin));
+        }
         await write("phone", changed);
         await settings();
         speak(say("pin_changed"));

@@ -59,6 +59,7 @@ class FakePhoneApi:
         self.ready_at: datetime | None = None
         self.nonces: set[str] = set()
         self.subscription: dict[str, Any] | None = None
+        self.loses_answer_to = ""
 
     def serve(self, context: BrowserContext) -> None:
         context.route(re.compile(r".*/phone/api/v1/.*"), self._answer)
@@ -77,6 +78,10 @@ class FakePhoneApi:
                 refused.status,
                 {"error": {"code": refused.code, **words, **refused.facts}},
             )
+        if self.loses_answer_to and path.endswith(self.loses_answer_to):
+            self.loses_answer_to = ""
+            route.abort()
+            return
         answer["server_time"] = now.isoformat()
         route.fulfill(status=status, content_type="application/json", body=json.dumps(answer))
 

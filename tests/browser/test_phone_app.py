@@ -427,6 +427,31 @@ def test_change_the_pin(visit: Visit):
     holder.is_on("decided")
 
 
+def test_a_pin_whose_change_was_taken_while_the_answer_got_lost_still_works(visit: Visit):
+    api = FakePhoneApi(MEI)
+    holder = phone(visit, api)
+    activate(holder)
+    holder.do("settings")
+    holder.do("pin")
+    holder.fill(pin=PIN)
+    holder.submit()
+    holder.is_on("new-pin")
+    api.loses_answer_to = "/pin"
+    holder.fill(pin="n3w?5")
+    holder.submit()
+    assert holder.refusal == "offline"
+    holder.submit()
+    holder.is_on("settings")
+    holder.do("back")
+    api.ask("mei.lantern")
+    holder.is_on("prompt")
+    holder.submit()
+    holder.fill(pin="n3w?5")
+    holder.submit()
+    holder.is_on("decided")
+    holder.visitor.complaints.clear()
+
+
 def test_a_retired_phone_erases_its_keys_and_offers_to_register(visit: Visit):
     api = FakePhoneApi(MEI)
     holder = phone(visit, api)
