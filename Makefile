@@ -30,7 +30,8 @@ check: .venv/.dev
 	$(BIN)/djlint --lint --quiet templates
 	$(BIN)/python manage.py makemigrations --check --dry-run
 	$(BIN)/python -m tests.house.deploy_check
-	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered --cov-fail-under=90
+	$(BIN)/python -m pytest -n 2 -m "not live and not browser" --cov --cov-report=
+	$(BIN)/python -m pytest -m "live or browser" --cov --cov-append --cov-report=term:skip-covered --cov-fail-under=90
 
 format: .venv/.dev
 	$(BIN)/ruff format .

@@ -48,6 +48,10 @@ class OverHttp:
         headers = {"Content-Type": "application/x-www-form-urlencoded"}
         return self.ask("POST", path, body, headers)
 
+    def rest(self) -> None:
+        """Let the connection go, as the server does with one that nobody uses for a while."""
+        self._connection.close()
+
     @property
     def cookie_header(self) -> str:
         return "; ".join(f"{name}={value}" for name, value in self.cookies.items())

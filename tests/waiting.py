@@ -3,7 +3,7 @@
 import selectors
 import socket
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
@@ -26,7 +26,10 @@ def secret_of(var: Path) -> str:
 class Waiting:
     """Open streams, and when each was told. Closes them at the end."""
 
-    def __init__(self, port: int, tokens: Iterable[str]) -> None:
+    def __init__(
+        self, port: int, tokens: Iterable[str], *, cookies: Mapping[str, str] | None = None
+    ) -> None:
+        """`cookies`: the Cookie header of a token that is bound to a session."""
         self.selector = selectors.DefaultSelector()
         self.got: dict[socket.socket, bytes] = {}
         self.told_at: dict[str, float] = {}
@@ -35,6 +38,8 @@ class Waiting:
         for one in tokens:
             connection = socket.create_connection(("127.0.0.1", port), timeout=20)
             head = f"GET /events/{one} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n"
+            if cookies:
+                head += f"Cookie: {cookies[one]}\r\n"
             connection.sendall(f"{head}Accept: text/event-stream\r\n\r\n".encode())
             connection.setblocking(False)
             self.selector.register(connection, selectors.EVENT_READ)
