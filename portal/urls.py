@@ -11,6 +11,7 @@ urlpatterns = [
     path("", include("sls.login.urls")),
     path("settings/", include("portal.pages.urls")),
     path("settings/user/secure-login/", include("sls.urls")),
+    path("phone/", include("sls.phone_app.urls")),
     path("phone/", include("sls.phone.urls")),
     path("phone/", include("sls.activation.urls")),
     path("help/", include("portal.help.urls")),

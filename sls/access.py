@@ -23,10 +23,11 @@ View = Callable[..., HttpResponse]
 PROVEN_AT = "proven_at"  # in the session: when a device was last proven
 
 # What is left to a session in the limited stage of a Temporary Code, by URL name: log in, log out, language
-# and health; the Online Security Code Card; and the help centre. Whatever is new stays closed.
+# and health; the Online Security Code Card; "This was not me"; and the help centre. Whatever is new stays closed.
 LEFT_WHEN_LIMITED = {
     *("login", "login_confirm", "login_choose", "login_code", "login_card", "login_challenge"),
-    *("login_code_again", "logout", "set_language", "demo", "login_push", "phone_lost"),
+    *("login_code_again", "logout", "set_language", "demo", "settings:not_me"),
+    *("login_push", "phone_lost"),
     *("enrol_card", "enrol_card_show", "enrol_card_text", "enrol_card_check"),
     *("enrol_card_confirm", "enrol_card_done"),
 }

@@ -2,6 +2,7 @@
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.views.decorators.http import require_POST
 
 from sls.access import proven_or_new
@@ -22,4 +23,5 @@ def choose(request: HttpRequest) -> HttpResponse:
 
 @proven_or_new
 def phone(request: HttpRequest) -> HttpResponse:
-    return render(request, "sls/enrolment/phone.html")
+    address = request.build_absolute_uri(reverse("phone_app:shell"))
+    return render(request, "sls/enrolment/phone.html", {"address": address})

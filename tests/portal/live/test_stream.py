@@ -123,6 +123,7 @@ def events(topic: str = "try:1", life: timedelta = MINUTE, session: str = "") ->
         "/events/" + signing.dumps({"a": 1}, salt=tokens.SALT),
         "/events/" + signing.dumps(["try:1", 9_999_999_999, ""], key="k" * 50, salt=tokens.SALT),
     ],
+    ids=range(11),  # signed texts are others at every start
 )
 def test_what_is_no_token_of_ours_is_not_found(kinds, path):
     kinds["try"] = lambda key: True
