@@ -136,3 +136,18 @@ def test_an_enrolment_costs_at_most_40_statements():
     assert total <= 41, (
         f"{total}\n{count}\n---\n{rest}"
     )  # one is the test's own look into the outbox
+
+
+def test_a_login_approved_on_the_phone_costs_at_most_42_statements():
+    """Password, waiting page, the phone's list and decision, and the first page, in seven requests."""
+    phone, client, who = demo_phone(), Client(), PLAYS["phone_user"]
+    with counting() as count:
+        client.get("/login/")
+        client.post("/login/", {"username": who.username, "password": who.password})
+        page = client.get("/login/push/")
+        (prompt,) = phone.waiting()
+        phone.decide(prompt, "approve", pin=PIN, number=number_on(page))
+        client.post("/login/push/")
+        client.get("/")
+    assert client.session["otp_device_id"]
+    assert count.sql <= 42, f"{count.sql}\n{count}"

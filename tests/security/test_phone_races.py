@@ -162,3 +162,23 @@ def test_twenty_right_tokens_at_once_make_one_active_phone(portal: Portal):
         assert [p.status for p in pages].count(201) == 1, codes(pages)
         assert portal.count("sls_phoneuser WHERE is_active AND number <> ''") == 2  # and the cast's
     portal.reset()
+
+
+def test_the_phone_on_the_command_line_approves_a_login(portal: Portal):
+    """The second implementation, over a real socket: `manage.py phone`."""
+    state = portal.var / "phone.json"
+    options = ["phone", "--at", f"http://127.0.0.1:{portal.port}", "--state", str(state)]
+    pin = ["--pin", cast.PHONE_PIN]
+    assert portal.manage(*options, "demo").returncode == 0
+    assert "mei.lantern" in portal.manage(*options, "status").stdout
+    browser = portal.browser()
+    page = portal.password(browser, "phone_user")
+    found = re.search(r'id="prompt-number">(\d\d)<', page.text)
+    assert "mei.lantern" in portal.manage(*options, "list").stdout
+    number = ["--number", found[1]] if found else []
+    done = portal.manage(*options, *pin, "approve", *number)
+    assert done.stdout.strip() == "approved", done.stderr
+    assert browser.post("/login/push/").location == "/"
+    shown = portal.manage(*options, *pin, "passcode", "mei.lantern", "123456")
+    assert re.fullmatch(r"\d{8}", shown.stdout.strip())
+    assert "Nothing waits" in portal.manage(*options, *pin, "approve").stderr
