@@ -116,6 +116,7 @@ def test_the_keyboard_alone_chooses_a_device_once_and_for_all(
     plays = "requester" if where == "/login/card/" else "owner"
     visitor.type_in("#id_response", press(plays, visitor.question))
     visitor.enter(SUBMIT, leads_to="/")
+    visitor.page.wait_for_load_state()  # a page still coming would bring its cookie back
     visitor.context.clear_cookies(name="session")
     password()
     assert visitor.path == where
