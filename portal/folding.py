@@ -6,6 +6,7 @@ static files, addresses of pages without arguments. Rendering them took a quarte
 they are plain text. Whatever looks at the context stays a tag.
 """
 
+import threading
 from typing import Any, cast
 
 from django.template import Context, Node, NodeList
@@ -16,6 +17,8 @@ from django.templatetags.i18n import BlockTranslateNode, LanguageNode, Translate
 from django.templatetags.static import StaticNode
 from django.utils.translation import get_language
 
+_one_at_a_time = threading.RLock()
+
 
 class Loader(cached.Loader):
     """Django's cached loader, with a folded template for each language."""
@@ -24,13 +27,17 @@ class Loader(cached.Loader):
         return f"{get_language()}:{super().cache_key(template_name, skip)}"
 
     def get_template(self, template_name: str, skip: Any = None) -> Any:
-        template: Any = super().get_template(template_name, skip)
-        if not hasattr(template, "is_folded"):
-            context = Context()
-            context.template = template
-            fold(template.nodelist, context)
-            template.is_folded = True
-        return template
+        kept = self.get_template_cache.get(self.cache_key(template_name, skip))
+        if getattr(kept, "is_folded", False):
+            return kept
+        with _one_at_a_time:  # nobody renders or folds a template that is being folded
+            template: Any = super().get_template(template_name, skip)
+            if not hasattr(template, "is_folded"):
+                context = Context()
+                context.template = template
+                fold(template.nodelist, context)
+                template.is_folded = True
+            return template
 
 
 def fold(nodes: NodeList, context: Context) -> None:

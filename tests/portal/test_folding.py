@@ -1,5 +1,6 @@
 """Folded templates say what the plain ones say, in each language."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -87,3 +88,18 @@ def test_a_missing_template_is_still_missing():
 def test_the_project_folds_its_templates():
     assert settings.TEMPLATES[0]["OPTIONS"]["loaders"][0][0] == "portal.folding.Loader"
     assert Path(settings.TEMPLATES[0]["DIRS"][0]).is_dir()
+
+
+def test_threads_that_meet_at_a_new_template_all_get_the_whole_of_it():
+    words = "{% if n %}{% translate 'Home' %}{{ n }}{% endif %}" * 300
+    for _ in range(5):
+        folding, plain = engines(page=words)
+        expected = plain.get_template("page").render(Context({"n": 1}))
+        with ThreadPoolExecutor(8) as pool:
+            pages = list(
+                pool.map(
+                    lambda _n, e=folding: e.get_template("page").render(Context({"n": 1})),
+                    range(16),
+                )
+            )
+        assert pages == [expected] * 16
