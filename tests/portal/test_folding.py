@@ -1,5 +1,6 @@
 """Folded templates say what the plain ones say, in each language."""
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -8,6 +9,8 @@ from django.conf import settings
 from django.template import Context, Engine, TemplateDoesNotExist
 from django.template.base import TextNode
 from django.utils import translation
+
+from portal import folding as folding_module
 
 BUILTINS = ["django.templatetags.i18n", "django.templatetags.static"]
 
@@ -90,16 +93,18 @@ def test_the_project_folds_its_templates():
     assert Path(settings.TEMPLATES[0]["DIRS"][0]).is_dir()
 
 
-def test_threads_that_meet_at_a_new_template_all_get_the_whole_of_it():
-    words = "{% if n %}{% translate 'Home' %}{{ n }}{% endif %}" * 300
-    for _ in range(5):
-        folding, plain = engines(page=words)
-        expected = plain.get_template("page").render(Context({"n": 1}))
-        with ThreadPoolExecutor(8) as pool:
-            pages = list(
-                pool.map(
-                    lambda _n, e=folding: e.get_template("page").render(Context({"n": 1})),
-                    range(16),
-                )
-            )
-        assert pages == [expected] * 16
+def test_threads_that_meet_at_a_new_template_wait_for_the_one_that_folds_it(monkeypatch):
+    calls = []
+    fold = folding_module.fold
+
+    def slow(nodes, context):
+        calls.append(nodes)
+        time.sleep(0.1)
+        fold(nodes, context)
+
+    monkeypatch.setattr(folding_module, "fold", slow)
+    folding, _plain = engines(page="{% translate 'Home' %}")
+    with ThreadPoolExecutor(4) as pool:
+        pages = list(pool.map(lambda _n: folding.get_template("page").render(Context()), range(4)))
+    assert pages == ["Home"] * 4
+    assert len(calls) == 1
