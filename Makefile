@@ -31,7 +31,7 @@ check: .venv/.dev
 	$(BIN)/python manage.py makemigrations --check --dry-run
 	$(BIN)/python -m tests.house.deploy_check
 	$(BIN)/python -m pytest -n 2 -m "not live and not browser" --cov --cov-report=
-	$(BIN)/python -m pytest -m "live or browser" --cov --cov-append --cov-report=term:skip-covered --cov-fail-under=90
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "live or browser" --cov --cov-append --cov-report=term:skip-covered --cov-fail-under=90
 
 format: .venv/.dev
 	$(BIN)/ruff format .

@@ -10,7 +10,14 @@ from .report import Row, machine, table
 from .stage import stage
 
 USUAL = ("devices", "wizard", "verify", "pages", "start", "audit", "login", "refused")
-ON_REQUEST = ("scale", "live", "push", "peers")  # long, or in need of a package registry
+ON_REQUEST = (
+    "scale",
+    "queue",
+    "live",
+    "push",
+    "messages",
+    "peers",
+)  # long, or in need of a package registry
 
 
 def main() -> int:

@@ -8,8 +8,7 @@ from django.utils.translation import gettext_lazy as _
 from portal import audit, events, throttle
 from portal.caller import Caller
 from portal.errors import Reason, Refused
-from portal.identity import differences
-from portal.models import BrowserSession, Entity, User
+from portal.models import BrowserSession, User
 from portal.outbox.enqueue import enqueue, message
 
 # What locks a username by itself; an unlock forgets it.
@@ -28,6 +27,12 @@ class AccountRefusal(Reason):
         _("This username belongs to staff"),
         _("Usernames of staff are locked and unlocked by an administrator."),
         _("Ask an administrator."),
+    )
+    TOO_MANY_UNLOCKS = (
+        "too_many_unlocks",
+        _("Too many unlocks"),
+        _("You have unlocked as many usernames as one day allows."),
+        _("Ask a colleague, or try again tomorrow."),
     )
 
 
@@ -52,9 +57,13 @@ def _lock(user: User, *, reason: str, by: Caller, now: datetime) -> bool:
 
 
 def unlock(user: User, *, reason: str, by: Caller, now: datetime) -> None:
-    """Let the user log in again: the lock goes, and so do the failures that lock by themselves. Raises Refused."""
+    """
+    Let the user log in again: the lock goes, and so do the failures that lock by themselves. Raises Refused.
+    """
     with audit.refusals(event=events.USER_UNLOCKED, by=by, subject=user, at=now):
         _refuse_own_and_staff(user, by)
+        if throttle.spend([(throttle.UNLOCKS_BY_STAFF, by.username)], now=now):
+            raise Refused(AccountRefusal.TOO_MANY_UNLOCKS)
         _unlock(user, reason=reason, by=by, now=now)
 
 
@@ -68,11 +77,7 @@ def _unlock(user: User, *, reason: str, by: Caller, now: datetime) -> None:
 
 def _refuse_own_and_staff(user: User, by: Caller) -> None:
     assert by.user is not None, "the admin's pages need a login"
-    if _is_same_person(by.user.entity, user.entity):
+    if by.user.entity.is_same_person_as(user.entity):
         raise Refused(AccountRefusal.OWN_PERSON)
     if user.is_staff and not by.user.is_superuser:
         raise Refused(AccountRefusal.STAFF_USERNAME)
-
-
-def _is_same_person(a: Entity, b: Entity) -> bool:
-    return a.pk == b.pk or not differences(a.identification(), b.identification())

@@ -1,110 +1,86 @@
-"""What staff see of the portal's own rows, and how they lock and unlock a username."""
+"""
+What staff see of the portal's own rows, and how they lock and unlock a username. The auditors' pages are in
+`portal.audit.admin`; importing it registers them.
+"""
 
-from typing import Any
+from typing import ClassVar
 
 from django import forms
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
-from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils import timezone
-from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as say
 from django.utils.translation import gettext_lazy as _
-from django.views.decorators.http import require_http_methods
 
-from portal import accounts
+import portal.audit.admin  # noqa: F401
+from portal import accounts, heartbeats
+from portal.admin_site import asks_or_does, demand, freshly_proven
 from portal.caller import caller
 from portal.errors import Reason, Refused
-from portal.models import AuditEvent, Entity, OutboxMessage, User
+from portal.models import Entity, Heartbeat, User
+from portal.read_only import PersonalData, ReadOnly
 
-LOCK = "portal.lock_user"
-
-
-class ReadOnly(admin.ModelAdmin):  # type: ignore[type-arg]
-    """Rows that only the domain writes."""
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
+__all__ = ["ReadOnly"]
+LOCK = ["portal.lock_user"]
 
 
-@admin.register(AuditEvent)
-class AuditEventAdmin(ReadOnly):
-    list_display = ("number", "at", "event", "actor", "subject", "address")
-    list_filter = ("event",)
-    search_fields = ("actor", "subject")
-    show_full_result_count = False
+@admin.register(Heartbeat)
+class HeartbeatAdmin(ReadOnly):
+    """Which workers and beat were seen lately."""
 
+    list_display = ("kind", "name", "seen_at", "is_at_work")
+    ordering = ("kind", "name")
 
-@admin.register(OutboxMessage)
-class OutboxMessageAdmin(ReadOnly):
-    list_display = (
-        *("created_at", "event", "user", "channel", "target"),
-        *("state", "attempts", "sent_at"),
-    )
-    list_filter = ("state", "channel", "event")
-    list_select_related = ("user",)
-    exclude = ("context", "recipient")
-    show_full_result_count = False
+    @admin.display(description=_("at work"), boolean=True)
+    def is_at_work(self, beat: Heartbeat) -> bool:
+        return timezone.now() - beat.seen_at <= heartbeats.STALE
 
 
 @admin.register(Entity)
-class EntityAdmin(ReadOnly):
+class EntityAdmin(PersonalData):
     list_display = ("name", "kind", "citizenship", "country_of_residence")
+    list_per_page = 50
+    ordering = ("name", "pk")
     search_fields = ("name",)
     exclude = ("document_number_sealed", "document_number_index", "ssn_sealed", "ssn_index")
 
 
-class WhyForm(forms.Form):
-    reason = forms.CharField(
-        label=_("Reason"), max_length=500, widget=forms.Textarea(attrs={"rows": 4})
-    )
+class ReasonForm(forms.Form):
+    reason = forms.CharField(label=_("Reason"), max_length=500, widget=forms.Textarea({"rows": 3}))
 
 
 @admin.register(User)
-class UserAdmin(ReadOnly):
+class UserAdmin(PersonalData):
     """The list; and a page to lock and one to unlock a username."""
 
     list_display = ("username", "entity", "is_active", "is_staff", "locked_at")
+    list_per_page = 50
+    ordering = ("username",)
     list_filter = ("is_active", "is_staff")
     list_select_related = ("entity",)
     search_fields = ("username",)
     readonly_fields = ("locked_at",)
     exclude = ("password",)
+    rights: ClassVar = {"may_lock": LOCK}
+
+    def subject_of(self, row: User) -> User:
+        return row
 
     def get_urls(self) -> list[URLPattern]:
-        view = self.admin_site.admin_view(self.lock_page)
+        view = self.admin_site.admin_view(freshly_proven(self.lock_page))
         return [
             path("<int:user_id>/lock/", view, {"locks": True}, name="portal_user_lock"),
             path("<int:user_id>/unlock/", view, {"locks": False}, name="portal_user_unlock"),
             *super().get_urls(),
         ]
 
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        may_lock = request.user.has_perm(LOCK)  # type: ignore[union-attr]
-        context = {**(extra_context or {}), "may_lock": may_lock}
-        return super().change_view(request, object_id, form_url, context)
-
-    @method_decorator(require_http_methods(["GET", "POST"]))
+    @asks_or_does
     def lock_page(self, request: HttpRequest, user_id: int, locks: bool) -> HttpResponse:
-        if not request.user.has_perm(LOCK):  # type: ignore[union-attr]
-            raise PermissionDenied
+        demand(request, LOCK)
         user = get_object_or_404(User.objects.select_related("entity"), pk=user_id)
-        form = WhyForm(request.POST if request.method == "POST" else None)
+        form = ReasonForm(request.POST if request.method == "POST" else None)
         refusal: Reason | None = None
         if form.is_valid():
             change = accounts.lock if locks else accounts.unlock
@@ -119,7 +95,5 @@ class UserAdmin(ReadOnly):
             except Refused as refused:
                 refusal = refused.reason
         title = say("Lock a username") if locks else say("Unlock a username")
-        shell = {**self.admin_site.each_context(request), "opts": self.opts, "title": title}
-        context = {**shell, "form": form, "account": user, "locks": locks, "refusal": refusal}
-        status = 409 if refusal else 200
-        return TemplateResponse(request, "admin/portal/user/lock.html", context, status=status)
+        context = {"form": form, "account": user, "locks": locks, "refusal": refusal}
+        return self.own_page(request, "lock", title, context)

@@ -1,15 +1,37 @@
-"""The admin site: Django's own, opened only by a proven device that is strong enough for staff."""
+"""
+The admin site: Django's own, opened only by a proven device that is strong enough for staff; and what guards
+a page of it.
+"""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, cast
 
+from django.conf import settings
 from django.contrib import admin
 from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import path, resolve, reverse
+from django.utils.decorators import method_decorator
+from django.utils.module_loading import import_string
 from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_http_methods
 from django.views.generic import RedirectView
+
+asks_or_does = method_decorator(require_http_methods(["GET", "POST"]))
+
+
+def freshly_proven(view: Callable[..., Any]) -> Callable[..., Any]:
+    """For staff pages of this floor: the decorator of an upper one that `STEP_UP` names."""
+    decorated: Callable[..., Any] = import_string(settings.STEP_UP)(view)
+    return decorated
+
+
+def demand(request: HttpRequest, permissions: Collection[str]) -> None:
+    """Raises PermissionDenied, which the site answers with 403."""
+    if not request.user.has_perms(permissions):
+        raise PermissionDenied
 
 
 def _to(name: str) -> Callable[..., Any]:

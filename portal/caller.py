@@ -26,7 +26,8 @@ class Caller:
     The person (None when nobody is logged in) and the browser behind a request.
 
     `session` is a digest of the session key: what is bound to a browser is bound to this, so that neither
-    database nor log ever holds a usable session key.
+    database nor log ever holds a usable session key. `proven_grant` is the id of the grant whose device
+    this session has proven, None without one.
     """
 
     user: "User | None" = None
@@ -34,6 +35,7 @@ class Caller:
     browser: str = ""
     session: str = ""
     request_id: str = ""
+    proven_grant: int | None = None
 
     @property
     def username(self) -> str:
@@ -76,8 +78,10 @@ def digest_of_session(key: str) -> str:
 
 
 def caller(request: HttpRequest) -> Caller:
+    device = getattr(request.user, "otp_device", None)  # set by the middleware when it is proven
     return Caller(
         user=request.user if request.user.is_authenticated else None,
+        proven_grant=device.pk if device else None,
         address=peer_address(request),
         browser=request.headers.get("User-Agent", "")[:BROWSER_LENGTH],
         session=session_digest(request),

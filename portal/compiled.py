@@ -11,7 +11,8 @@ the few reads that every page makes, this keeps the SQL and fills in the values:
     rows = _open_sessions(user=7, now=now)    # a list: models, or tuples of a `values_list`
 
 The function is called once, with placeholders for values; it must not decide anything by them. For
-`@compiled_update` it returns the rows to update, as a queryset, and the new columns, as a dict.
+`@compiled_update` it returns the rows to update, as a queryset, and the new columns, as a dict;
+`@compiled_claim` does the same and gives the rows as they are afterwards.
 """
 
 from __future__ import annotations
@@ -51,9 +52,14 @@ class Update:
 
     def __call__(self, **values: Any) -> int:
         sql, params = self._statement
-        with _cursor() as cursor:
+        with kept_cursor() as cursor:
             cursor.execute(sql, _fill(params, values))
             return int(cursor.rowcount)
+
+    def statement(self, **values: Any) -> tuple[str, list[Any]]:
+        """The SQL and its values, to be part of a longer statement."""
+        sql, params = self._statement
+        return sql, _fill(params, values)
 
     @cached_property
     def _statement(self) -> tuple[str, list[Any]]:
@@ -62,6 +68,28 @@ class Update:
         query.add_update_values(columns)
         sql, params = query.get_compiler(using=queryset.db).as_sql()
         return sql, list(params)
+
+
+class Claim(Update):
+    """What `@compiled_claim` makes of a function: the updated rows, as models with all their columns."""
+
+    def __call__(self, **values: Any) -> list[Any]:  # type: ignore[override]
+        sql, params = self._statement
+        with kept_cursor() as cursor:
+            cursor.execute(sql + self._returning, _fill(params, values))
+            rows = cursor.fetchall()
+        return list(self._shape.results(rows))
+
+    @cached_property
+    def _returning(self) -> str:
+        quote = connection.ops.quote_name
+        fields = self._shape.fields
+        return " RETURNING " + ", ".join(quote(field.column) for field in fields)
+
+    @cached_property
+    def _shape(self) -> _Shape:
+        queryset, _columns = self._build(**_placeholders(self._fields))
+        return _Shape(queryset.model._base_manager.all())
 
 
 class Compiled:
@@ -78,7 +106,7 @@ class Compiled:
 
     def __call__(self, **values: Any) -> list[Any]:
         self._shape  # noqa: B018  # compiled before the cursor is opened
-        with _cursor() as cursor:
+        with kept_cursor() as cursor:
             cursor.execute(self._shape.sql, _fill(self._shape.params, values))
             rows = cursor.fetchall()
         return list(self._shape.results(rows))
@@ -107,6 +135,7 @@ class _Shape:
             fields = compiler.klass_info["select_fields"]
             self._model = compiler.klass_info["model"]
             self._own = slice(fields[0], fields[-1] + 1)
+            self.fields = [column.target for column in columns[self._own]]
             self._names = [column.target.attname for column in columns[self._own]]
             populators: Any = get_related_populators
             self._related = populators(compiler.klass_info, compiler.select, queryset.db)
@@ -137,6 +166,32 @@ def compiled_update(**fields: models.Field[Any, Any]) -> Callable[[Callable[...,
     return lambda build: Update(build, fields)
 
 
+def compiled_claim(**fields: models.Field[Any, Any]) -> Callable[[Callable[..., Any]], Claim]:
+    """Compile the update that the decorated function describes, and read the rows in the same statement."""
+    return lambda build: Claim(build, fields)
+
+
+def run(sql: str, values: Iterable[Any]) -> int:
+    """Execute a statement put together by the caller of kept parts; how many rows it touched."""
+    with kept_cursor() as cursor:
+        cursor.execute(sql, list(values))
+        return int(cursor.rowcount)
+
+
+def insertion(model: type[models.Model], row: models.Model) -> tuple[list[str], list[Any]]:
+    """Quoted columns, without the key that the database gives, and the values of a new row."""
+    columns, fields = _columns_of(model)
+    return columns, [f.get_db_prep_save(f.pre_save(row, True), connection) for f in fields]
+
+
+@cache
+def _columns_of(
+    model: type[models.Model],
+) -> tuple[list[str], list[models.Field[Any, Any]]]:
+    fields: Any = [field for field in model._meta.local_concrete_fields if not field.primary_key]
+    return [connection.ops.quote_name(field.column) for field in fields], fields
+
+
 def _placeholders(fields: Fields) -> dict[str, Param]:
     return {name: Param(name, field) for name, field in fields.items()}
 
@@ -148,8 +203,8 @@ def _fill(params: Iterable[Any], values: Values) -> list[Any]:
     ]
 
 
-def _cursor() -> Any:
-    """One that prepares its statements, where the database has such (portal.postgresql)."""
+def kept_cursor() -> Any:
+    """A block with a cursor that prepares its statements, where the database has such (portal.postgresql)."""
     return getattr(connection, "prepared_cursor", connection.cursor)()
 
 
@@ -157,7 +212,7 @@ def insert(row: models.Model) -> None:
     """Save a new row, whose primary key is known, with the SQL kept for its model."""
     statement, fields = _insert_statement(type(row))
     values = [field.get_db_prep_save(field.pre_save(row, True), connection) for field in fields]
-    with _cursor() as cursor:
+    with kept_cursor() as cursor:
         cursor.execute(statement, values)
     row._state.adding = False
     row._state.db = connection.alias

@@ -12,9 +12,11 @@ from typing import Any, cast
 from django.template import Context, Node, NodeList
 from django.template.base import FilterExpression, TextNode, Token, TokenType, VariableNode
 from django.template.defaulttags import CommentNode, IfNode, LoadNode, URLNode
+from django.template.library import SimpleNode
 from django.template.loaders import cached
 from django.templatetags.i18n import BlockTranslateNode, LanguageNode, TranslateNode
 from django.templatetags.static import StaticNode
+from django.urls import NoReverseMatch
 from django.utils.translation import get_language
 
 _one_at_a_time = threading.RLock()
@@ -47,7 +49,7 @@ def fold(nodes: NodeList, context: Context) -> None:
         if isinstance(node, (CommentNode, LoadNode)):
             continue
         if is_constant(node):
-            node = _text(node, node.render(context))
+            node = _folded(node, context)
         else:
             for inner in _inside(node):
                 fold(inner, context)
@@ -57,6 +59,14 @@ def fold(nodes: NodeList, context: Context) -> None:
         else:
             folded.append(node)
     nodes[:] = folded
+
+
+def _folded(node: Node, context: Context) -> Node:
+    """An address that does not exist in this mode stays a tag: it may stand where it is never reached."""
+    try:
+        return _text(node, node.render(context))
+    except NoReverseMatch:
+        return node
 
 
 def _inside(node: Node) -> list[NodeList]:
@@ -91,6 +101,8 @@ def is_constant(node: Node) -> bool:
             return node.asvar is None and all(map(_is_literal, values))
         case VariableNode():
             return _is_literal(node.filter_expression)
+        case SimpleNode():
+            return getattr(node.func, "is_constant", False) and node.target_var is None
     return False
 
 

@@ -1,6 +1,7 @@
 """Middleware: response headers, request ids, idle sessions, and refusals as pages."""
 
 import logging
+import time
 import uuid
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -18,9 +19,12 @@ from django.utils.cache import patch_cache_control
 from django.utils.translation import ngettext
 
 from portal.errors import Refused
+from portal.logs import request_id
+from portal.metrics.counts import counts
 from portal.sessions import SEEN, STARTED
 
-log = logging.getLogger(__name__)
+access = logging.getLogger("portal.access")
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
@@ -72,14 +76,34 @@ class Headers:
 
 
 class RequestId:
-    """Names each request; audit rows, log lines and error pages carry the name."""
+    """Names each request; audit rows, log lines and error pages carry the name. Counts it, too."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         request.id = str(uuid.uuid4())  # type: ignore[attr-defined]
-        return self.get_response(request)
+        before, began = request_id.set(request.id), time.perf_counter()  # type: ignore[attr-defined]
+        try:
+            response = self.get_response(request)
+            self._note(request, response, time.perf_counter() - began)
+        finally:
+            request_id.reset(before)
+        return response
+
+    def _note(self, request: HttpRequest, response: HttpResponse, seconds: float) -> None:
+        """Under the view's name: a path may hold the token of a link."""
+        found = request.resolver_match
+        view, method = (found.view_name if found else "none"), _method(request)
+        counts.add("requests", view, method, str(response.status_code))
+        counts.took("latency", view, seconds=seconds)
+        if access.isEnabledFor(logging.INFO):
+            access.info("%s %s %d %.0f ms", method, view, response.status_code, seconds * 1000)
+
+
+def _method(request: HttpRequest) -> str:
+    """One of a few: strangers make up methods, and each would be a series of its own."""
+    return request.method if request.method in METHODS else "other"
 
 
 class IdleSessions:

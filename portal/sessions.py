@@ -128,6 +128,11 @@ def _renew(before: Any, **columns: Any) -> tuple[QuerySet[Any], dict[str, Any]]:
     return SessionStore.get_model_class().objects.filter(session_key=before), columns
 
 
+def forget_past(*, now: datetime) -> None:
+    """Delete what no longer counts; every reader compares the time itself, this only tidies up."""
+    SessionStore.get_model_class().objects.filter(expire_date__lte=now).delete()
+
+
 def open_for(request: HttpRequest, *, address: str, browser: str, since: str = "") -> None:
     """
     Mark a session that has just been logged in: since when, from where, with what. A session in which the

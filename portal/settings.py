@@ -7,61 +7,34 @@ secrets made at the first start and kept there, invented data, only on this mach
 mode*, which refuses to start when any of them is missing or weak.
 """
 
+import logging
 import os
-import secrets
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import environ
 from django.core.exceptions import ImproperlyConfigured
 
-BASE_DIR = Path(__file__).resolve().parent.parent
-env = environ.Env()
+from portal import jobs, logs
+from portal.environment import (
+    BASE_DIR,
+    DEMO_MODE,
+    VAR_DIR,
+    chosen,
+    env,
+    kept_secret,
+    required,
+    time_zone,
+)
 
-PRODUCTION_NAMES = ("DATABASE_URL", "REDIS_URL", "SECRET_KEY", "VAULT_KEYS", "ALLOWED_HOSTS")
-DEMO_MODE = env.bool("DEMO_MODE", not any(os.environ.get(name) for name in PRODUCTION_NAMES))
 DEBUG = env.bool("DEBUG", False)
-VAR_DIR = Path(os.environ.get("VAR_DIR", BASE_DIR / "var")).resolve()
-
-
-def required(name: str) -> str:
-    """The variable's value; in production mode a missing one stops the start."""
-    value = os.environ.get(name, "")
-    if not value:
-        raise ImproperlyConfigured(f"{name} is missing. Production mode needs: {PRODUCTION_NAMES}.")
-    return value
-
-
-def kept_secret(name: str) -> str:
-    """The environment's value, or in demo mode one made once and kept in a file only we can read."""
-    if not DEMO_MODE:
-        return required(name)
-    if value := os.environ.get(name):
-        return value
-    path = VAR_DIR / f"{name.lower()}.txt"
-    if not path.exists():
-        VAR_DIR.mkdir(parents=True, exist_ok=True)
-        made = {
-            "SECRET_KEY": secrets.token_urlsafe(48),
-            "VAULT_KEYS": "d1:" + secrets.token_hex(32),
-            "VAPID_PRIVATE_KEY": secrets.token_urlsafe(32),
-        }[name]
-        scratch = path.with_suffix(f".{os.getpid()}")
-        scratch.touch(mode=0o600)
-        scratch.write_text(made)
-        try:
-            os.link(scratch, path)  # the first of several starting processes wins
-        except FileExistsError:
-            pass
-        scratch.unlink()
-    return path.read_text().strip()
-
 
 # --- Secrets -----------------------------------------------------------------------------------------
 
 SECRET_KEY = kept_secret("SECRET_KEY")
+# Old ones, while they still open.
+SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])
 VAULT_KEYS = kept_secret("VAULT_KEYS")  # "id:64 hex digits", newest first, separated by commas
 
 # Optional: names us to push services (RFC 8292). 32 bytes in base64url; without it there is no web push.
@@ -81,18 +54,15 @@ if not DEMO_MODE:
 
 # --- Where we are reached ----------------------------------------------------------------------------
 
+LOOPBACK_HOSTS = ["127.0.0.1", "localhost", "[::1]"]
 ALLOWED_HOSTS = (
-    env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
+    env.list("ALLOWED_HOSTS", default=LOOPBACK_HOSTS)
     if DEMO_MODE
     else [host.strip() for host in required("ALLOWED_HOSTS").split(",")]
 )
 if "*" in ALLOWED_HOSTS:
     raise ImproperlyConfigured("ALLOWED_HOSTS must name the hosts; '*' is refused.")
-IS_LOCAL: bool = ALLOWED_HOSTS[0] in (
-    "127.0.0.1",
-    "localhost",
-    "[::1]",
-)  # then nobody ends TLS before us
+IS_LOCAL: bool = ALLOWED_HOSTS[0] in LOOPBACK_HOSTS  # then nobody ends TLS before us
 BASE_URL = env.str(
     "BASE_URL", "http://127.0.0.1:8000" if IS_LOCAL else f"https://{ALLOWED_HOSTS[0]}"
 )
@@ -186,14 +156,17 @@ DATABASE = DATABASES["default"]
 if DATABASE.get("ENGINE") == "django.db.backends.sqlite3":
     DATABASE["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
-        "timeout": 20,
+        "timeout": env.float("LOCK_SECONDS", 20),
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
     }
 elif DATABASE.get("ENGINE") == "django.db.backends.postgresql":
     DATABASE["ENGINE"] = "portal.postgresql"
     DATABASE["OPTIONS"] = {
         **DATABASE.get("OPTIONS", {}),
-        "options": "-c lock_timeout=5000 -c statement_timeout=15000",
+        "options": f"-c lock_timeout={env.float('LOCK_SECONDS', 5)}s"
+        f" -c statement_timeout={env.float('STATEMENT_SECONDS', 15)}s"
+        # Prepared statements are planned once (portal.postgresql); values go into no other statement's plan.
+        " -c plan_cache_mode=force_generic_plan",
         "prepare_threshold": 2 if env.bool("PREPARED_STATEMENTS", True) else None,
     }
 else:
@@ -265,8 +238,17 @@ RESET_LIFE = timedelta(minutes=env.int("RESET_MINUTES", 30))
 CODE_CARD_MODE = env.str("CODE_CARD_MODE", "no_pair_twice")
 REVIEW_RULES = env.list(
     "REVIEW_RULES",
-    default=["other_entity", "document_expired", "compliance_flag", "recently_refused"],
+    default=[
+        *("other_entity", "document_expired", "compliance_flag", "recently_refused"),
+        *("new_shares", "recent_change", "several_entities"),
+    ],
 )
+# Compliance answers within so many business days; holidays as "2026-12-25,…".
+REVIEW_BUSINESS_DAYS = env.int("REVIEW_BUSINESS_DAYS", 2)
+HOLIDAYS = frozenset(env.list("HOLIDAYS", cast=date.fromisoformat, default=[]))
+# A change of the review rules is rehearsed on so many of the last requests (at most 5,000).
+REHEARSAL_REQUESTS = env.int("REHEARSAL_REQUESTS", 1000)
+CLAIM_LIFE = timedelta(hours=env.int("CLAIM_HOURS", 24))  # then a claimed case is free again
 
 # --- The phone app: docs/phone-protocol.md -------------------------------------------------------------
 PROMPT_LIFE = timedelta(seconds=env.int("PROMPT_SECONDS", 180))
@@ -278,13 +260,19 @@ PIN_GUIDELINES = env.str("PIN_GUIDELINES", "strict")  # or "advisory": KB2269
 PHONE_RP_ID = env.str("PHONE_RP_ID", "localhost" if IS_LOCAL else urlsplit(BASE_URL).hostname or "")
 PHONE_ORIGINS = env.list("PHONE_ORIGINS", default=[])
 
+# --- Audit: docs/audit.md ------------------------------------------------------------------------------
+
+AUDIT_ANCHOR = env.list("AUDIT_ANCHOR", default=[])  # a file, and "syslog:…" addresses
+# "package.module.decorator" for pages that want a fresh proof.
+STEP_UP = "sls.access.freshly_proven"
+
 # --- Headers -----------------------------------------------------------------------------------------
 
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 SECURE_SSL_REDIRECT = TLS and env.bool("SSL_REDIRECT", True)
-SECURE_REDIRECT_EXEMPT = [r"^health/"]
+SECURE_REDIRECT_EXEMPT = [r"^health/", r"^metrics$"]  # asked from inside
 SECURE_HSTS_SECONDS = 31_536_000 if TLS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = TLS
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
@@ -300,7 +288,7 @@ LANGUAGES = [("en", "English"), ("zh-hans", "简体中文")]
 LOCALE_PATHS = [BASE_DIR / "locale"]
 USE_I18N = True
 USE_TZ = True
-TIME_ZONE = env.str("PORTAL_TIME_ZONE", "UTC")
+TIME_ZONE: str = env("PORTAL_TIME_ZONE", cast=time_zone, default="UTC")
 
 # --- Static files ------------------------------------------------------------------------------------
 
@@ -337,7 +325,10 @@ CELERY_TASK_SOFT_TIME_LIMIT = 45
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_TASK_QUEUES = jobs.TASK_QUEUES
+CELERY_TASK_DEFAULT_QUEUE = "normal"
 CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "queue_order_strategy": "priority",  # queues are emptied in the order in which they are named
     "visibility_timeout": 120,
     "unacked_restore_interval": 5,
     "unacked_restore_throttle": 1,
@@ -346,31 +337,18 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 }
 CELERY_DB_REUSE_MAX = 1000
 CELERY_TIMEZONE = "UTC"
-CELERY_BEAT_SCHEDULE = {
-    "sweep the outbox": {"task": "portal.outbox.tasks.sweep", "schedule": 5.0},
-    "close what has expired": {"task": "sls.tasks.close_expired", "schedule": 60.0},
-}
+CELERY_BEAT_SCHEDULE = jobs.BEAT_SCHEDULE
 
 # --- Messages ----------------------------------------------------------------------------------------
 
 MESSAGE_FOLDER = Path(os.environ.get("MESSAGE_FOLDER", VAR_DIR / "messages"))
+TO_FOLDER = DEMO_MODE or "MESSAGE_FOLDER" in os.environ
 MESSAGE_CHANNELS = {
-    "email": env.str(
-        "EMAIL_CHANNEL",
-        "portal.outbox.channels."
-        + ("folder" if DEMO_MODE or "MESSAGE_FOLDER" in os.environ else "email"),
-    ),
-    "sms": env.str(
-        "SMS_CHANNEL",
-        "portal.outbox.channels."
-        + ("folder" if DEMO_MODE or "MESSAGE_FOLDER" in os.environ else "sms_http"),
-    ),
+    channel: env.str(
+        f"{channel.upper()}_CHANNEL", f"portal.outbox.channels.{'folder' if TO_FOLDER else usual}"
+    )
+    for channel, usual in (("email", "email"), ("sms", "sms"), ("push", "webpush"))
 }
-MESSAGE_CHANNELS["push"] = env.str(
-    "PUSH_CHANNEL",
-    "portal.outbox.channels."
-    + ("folder" if DEMO_MODE or "MESSAGE_FOLDER" in os.environ else "webpush"),
-)
 PUSH_HOSTS = env.list(  # a leading dot stands for every name below
     "PUSH_HOSTS",
     default=[
@@ -381,20 +359,34 @@ PUSH_HOSTS = env.list(  # a leading dot stands for every name below
     ],
 )
 PUSH_TO_LOOPBACK = DEMO_MODE and env.bool("PUSH_TO_LOOPBACK", False)  # for tests only
-PUSH_GONE = "sls.phone.operations.forget_subscription"  # "package.module.function", told of subscriptions that exist no more
-SMS_URL = env.str("SMS_URL", "")  # "twilio://sid:token@api.twilio.com/?from=+1…"
+# What stands above the Secure Login System forgets its rows of the demo's cast: "package.module.function".
+DEMO_FORGETS = ["compliance.demo.forget"]
+# Told of subscriptions that exist no more: "package.module.function".
+PUSH_GONE = "sls.phone.operations.forget_subscription"
+# docs/messages.md: providers by name, {"a": "twilio://sid:token@api.twilio.com/?from=+1…"}, and their order.
+SMS_URL = env.str("SMS_URL", "")
+SMS_PROVIDERS: dict[str, str] = env.json(
+    "SMS_PROVIDERS", default={"main": SMS_URL} if SMS_URL else {}
+)
+SMS_ROUTES = env.str("SMS_ROUTES", "")  # "CN=b,a;*=a,b"
+SMS_BACKENDS = {
+    name: f"portal.outbox.channels.providers.{name}.Backend"
+    for name in ("twilio", "vonage", "folder")
+} | env.dict("SMS_BACKENDS", default={})
 EMAIL_CONFIG = env.email_url("EMAIL_URL", default="smtp://localhost:25")
 vars().update(EMAIL_CONFIG)
+EMAIL_BACKEND = env.str("EMAIL_BACKEND", EMAIL_CONFIG["EMAIL_BACKEND"])
+ANYMAIL: dict[str, Any] = env.json("ANYMAIL", default={})  # read by its backends, where installed
 EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", "client-services@portal.example")
 
-# --- Logs: one line an event, no secrets ---------------------------------------------------------------
+# --- Logs and metrics ----------------------------------------------------------------------------------
 
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", "INFO")},
-    "loggers": {"django.request": {"level": "ERROR"}},
-}
+LOGGING = logs.config(
+    level=chosen("LOG_LEVEL", env.str("LOG_LEVEL", "INFO").upper(), logging.getLevelNamesMapping()),
+    form=chosen("LOG_FORMAT", env.str("LOG_FORMAT", "line"), ("line", "json")),
+)
+READY_WITHOUT_BROKER = env.bool("READY_WITHOUT_BROKER", False)
+# Whoever sends it may read /metrics; none means nobody.
+METRICS_TOKEN = env.str("METRICS_TOKEN", "")
+HEARTBEAT_FOLDER = env.str("HEARTBEAT_FOLDER", "")  # for the probes of containers: portal.probe

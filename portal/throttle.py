@@ -18,6 +18,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import connection
 from django.db.models import F, Q
 
+from portal.compiled import kept_cursor
 from portal.models import Allowance
 
 
@@ -128,6 +129,12 @@ ACTIVATION_CODE_OF_USER = Limit("activation_code_of_user", 20, DAY)
 # Activation SMS are asked for without a login, so they have limits beside those of a user and a number.
 SMS_FROM_ADDRESS = Limit("sms_from_address", 30, HOUR, slides=False)
 SMS_OF_SITE = Limit("sms_of_site", 2000, HOUR, slides=False)
+# What is handed to SMS providers, whatever asked for it (portal.outbox.budgets): wider than the limits above,
+# and the last word on costs.
+SMS_SENT_TO_USER = Limit("sms_sent_to_user", 30, DAY, slides=False)
+SMS_SENT_TO_NUMBER = Limit("sms_sent_to_number", 30, DAY, slides=False)
+SMS_SENT_TO_COUNTRY = Limit("sms_sent_to_country", 1000, HOUR, slides=False)
+SMS_SENT = Limit("sms_sent", 3000, HOUR, slides=False)
 # Prompts to a phone, counted from the prompts themselves: nobody wears a client out with requests.
 PROMPTS_OF_USER = Limit("prompts_of_user", 5, timedelta(minutes=10))
 PROMPT_NOTICES_OF_USER = Limit("prompt_notices_of_user", 1, HOUR, slides=False)
@@ -135,6 +142,13 @@ NUMBER_OF_PROMPT = Limit("number_of_prompt", 2, DAY)
 # A wrong PIN is noticed here, not on the phone, so restarting the app forgets nothing; the fifth freezes it.
 PIN_OF_PHONE = Limit("pin_of_phone", 5, DAY)
 RECOVERY_PIN_OF_USER = Limit("recovery_pin_of_user", 5, DAY)
+# What one member of staff does for clients in a day, whoever they are: enough for a desk, too little for a thief.
+UNLOCKS_BY_STAFF = Limit("unlocks_by_staff", 40, DAY, slides=False)
+CODE_REQUESTS_BY_STAFF = Limit("code_requests_by_staff", 20, DAY, slides=False)
+CALLER_CHECKS_BY_STAFF = Limit("caller_checks_by_staff", 60, DAY, slides=False)
+# Caller checks have limits of their own: the desk can neither lock a client's login nor guess its responses.
+CALLER_CHECKS_OF_USER = Limit("caller_checks_of_user", 10, DAY, slides=False)
+CALLER_RESPONSES_OF_USER = Limit("caller_responses_of_user", 3, DAY)
 
 Pair = tuple[Limit, str]
 
@@ -196,7 +210,7 @@ def spend(pairs: Iterable[Pair], *, now: datetime) -> frozenset[str]:
     ]
     rows = ", ".join(["(%s, %s, %s, %s, %s, %s, %s, %s)"] * len(values))
     statement = UPSERT.format(rows=rows, steps=" ".join([STEP] * len(steps)))
-    with connection.cursor() as cursor:
+    with kept_cursor() as cursor:
         cursor.execute(statement, [cell for row in [*values, *steps] for cell in row])
         return frozenset(name for name, refused in cursor.fetchall() if refused)
 
@@ -261,7 +275,7 @@ def _change(statement: str, pairs: Iterable[Pair]) -> None:
     rows, values = _rows(pairs)
     lock = "FOR UPDATE" if connection.vendor == "postgresql" else ""
     chosen = f'SELECT id FROM portal_allowance WHERE {rows} ORDER BY "limit", "key" {lock}'  # noqa: S608
-    with connection.cursor() as cursor:
+    with kept_cursor() as cursor:
         cursor.execute(f"{statement} id IN ({chosen})", values)
 
 

@@ -4,6 +4,8 @@ from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path
 
+from portal.metrics.views import metrics
+from portal.outbox.views import receipt
 from portal.pages import views
 
 urlpatterns = [
@@ -16,9 +18,12 @@ urlpatterns = [
     path("phone/", include("sls.activation.urls")),
     path("help/", include("portal.help.urls")),
     path("language/", views.language, name="set_language"),
+    path("metrics", metrics),
+    path("messages/receipts/<slug:provider>/<uuid:message_id>/", receipt),
     path("health/live/", views.live),
     path("health/ready/", views.ready),
     path("admin/", admin.site.urls),
 ]
+handler500 = "portal.pages.broken.broken"
 if settings.DEMO_MODE:
     urlpatterns.append(path("demo/", include("sls.demo.urls")))

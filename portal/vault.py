@@ -1,10 +1,10 @@
 """
 Secrets at rest.
 
-A sealed value is the text `1.<key id>.<base64 of nonce and ciphertext>`: AES-256-GCM with the row it
-belongs to as associated data, so a token moved to another row, column or table does not open. Keys come
-from `VAULT_KEYS` ("id:64 hex digits" or "id:32 bytes in base64", newest first); the newest seals, all open, and `manage.py
-rotate_secrets` brings every row to the newest.
+A sealed value is the text `1.<key id>.<base64 of nonce and ciphertext>`: AES-256-GCM with the row it belongs
+to as associated data, so a token moved to another row, column or table does not open. Keys come from
+`VAULT_KEYS` ("id:64 hex digits" or "id:32 bytes in base64", newest first); the newest seals, all open, and
+`manage.py rotate_secrets` brings every row to the newest.
 """
 
 import base64

@@ -54,10 +54,11 @@ def proven_or_new(view: View) -> View:
     return guarded
 
 
-def freshly_proven(view: View) -> View:
+def freshly_proven(view: View, *, back_to: Callable[..., str] | None = None) -> View:
     """
     For security settings: as `proven_or_new`, and the device was proven in the last few minutes; else it is
-    asked once more, and the user comes back to the page.
+    asked once more, and the user comes back to the page; where that takes no GET, to the one that `back_to`
+    names by the view's arguments.
     """
 
     @wraps(view)
@@ -65,7 +66,8 @@ def freshly_proven(view: View) -> View:
         proven_at = datetime.fromisoformat(request.session.get(PROVEN_AT, "1970-01-01T00:00+00:00"))
         is_stale = timezone.now() - proven_at > settings.PROOF_STAYS_FRESH
         if request.user.is_authenticated and request.user.is_verified() and is_stale:
-            return redirect(f"{reverse('login_confirm')}?{urlencode({'next': request.path})}")
+            goal = back_to(*args, **kwargs) if back_to else request.path
+            return redirect(f"{reverse('login_confirm')}?{urlencode({'next': goal})}")
         return proven_or_new(view)(request, *args, **kwargs)
 
     return guarded

@@ -92,7 +92,6 @@ def temporary_kinds() -> list[DeviceKind]:
     return [kind for kind in CATALOG if CATALOG[kind].is_temporary]
 
 
-RESPONSE_LENGTH = {Element.CHALLENGE_CODE: 8, Element.INDEX_NUMBERS: 6}
 DSC_PLUS_SUITE = "OCRA-1:HOTP-SHA256-8:QN06-PSHA256"
 IB_KEY_SUITE = "OCRA-1:HOTP-SHA256-8:QN06"
 CHALLENGE_DIGITS = 6

@@ -6,6 +6,7 @@ that it was. What such a link does changes the password, so that it works once.
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from django.conf import settings
 from django.core import signing
 from django.utils.crypto import constant_time_compare, salted_hmac
 
@@ -30,9 +31,14 @@ def user_of(link_token: str, errand: Errand, *, now: datetime) -> User | None:
         return None
     usable = User.objects.select_related("entity").filter(is_active=True, locked_at__isnull=True)
     user = usable.filter(pk=pk).first() if until > now.timestamp() else None
-    return user if user and constant_time_compare(mark, _mark(user, errand)) else None
+    if user is None:
+        return None
+    keys = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]  # as the link's signature
+    is_his = [constant_time_compare(mark, _mark(user, errand, key)) for key in keys]
+    return user if any(is_his) else None
 
 
-def _mark(user: User, errand: Errand) -> str:
+def _mark(user: User, errand: Errand, key: str | None = None) -> str:
     """What of the password stands in a link: nothing from which it could be guessed without our key."""
-    return salted_hmac(errand, f"{user.pk}|{user.password}", algorithm="sha256").hexdigest()[:32]
+    text = f"{user.pk}|{user.password}"
+    return salted_hmac(errand, text, secret=key, algorithm="sha256").hexdigest()[:32]

@@ -14,7 +14,7 @@ from django_otp import DEVICE_ID_SESSION_KEY
 from django_otp.middleware import OTPMiddleware
 
 from portal.compiled import compiled
-from sls.models import DeviceGrant, GrantState
+from sls.models import DeviceGrant, DeviceState, GrantState
 
 
 @compiled(pk=BigIntegerField())
@@ -27,10 +27,9 @@ class VerifiedUser(OTPMiddleware):
     """
     Loads a verified session's user, his Entity and his grant in one query instead of two.
 
-    A grant that sleeps un-verifies the session; one that has ended, or whose device has expired, ends it.
-    Whatever else is not exactly in order (no grant, another user's, a deactivated or locked user, a changed
-    password) goes the long way through Django
-    and django-otp, which end the session too.
+    A grant that sleeps, or whose device is suspended, un-verifies the session; one that has ended, or whose
+    device has expired, ends it. Whatever else is not exactly in order (no grant, another user's, a deactivated
+    or locked user, a changed password) goes the long way through Django and django-otp, which end it too.
     """
 
     def _install_lazy_accessors(self, request: HttpRequest) -> None:
@@ -56,7 +55,8 @@ class VerifiedUser(OTPMiddleware):
             request.session.flush()
             user = AnonymousUser()
         self._init_user_fields(user)
-        user.otp_device = grant if grant.confirmed else None
+        is_working = grant.device.state == DeviceState.ACTIVE
+        user.otp_device = grant if grant.confirmed and is_working else None
         return user
 
 

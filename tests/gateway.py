@@ -30,7 +30,9 @@ class Gateway:
         with closing(connection):
             got = b""
             while b"\r\n\r\n" not in got or len(got.partition(b"\r\n\r\n")[2]) < _length(got):
-                got += connection.recv(65536)
+                if not (part := connection.recv(65536)):
+                    return  # who asked has died meanwhile
+                got += part
             self.got.append(got)
             try:
                 if callable(self.answer):

@@ -152,12 +152,32 @@ def at_once(port: int, requests: Sequence[bytes], *, spread: "Portal | None" = N
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             connection.sendall(raw[:-1])
             sockets.append(connection)
-        time.sleep(0.1)  # every process has taken its share of the connections
+        _wait_until_accepted(port, sockets)
+        time.sleep(0.1)  # every process has read what there is of its share
         if spread is not None:
             spread.last_spread = spread.processes_of(sockets)
         for connection, raw in zip(sockets, requests, strict=True):
             connection.send(raw[-1:])
         return [_read(connection) for connection in sockets]
+
+
+def _wait_until_accepted(port: int, sockets: Sequence[socket.socket]) -> None:
+    """On a busy machine connections wait in the kernel, which knows of no process that has them."""
+    ours = {connection.getsockname()[1] for connection in sockets}
+    deadline = time.monotonic() + ANSWER_SECONDS
+    while "0" in _inodes_of(port, ours) and time.monotonic() < deadline:
+        time.sleep(0.01)
+
+
+def _inodes_of(port: int, remotes: set[int]) -> list[str]:
+    """Of the sockets at this port whose other ends are these; "0" is one that nobody has accepted."""
+    found = []
+    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        columns = line.split()
+        local, remote = (int(columns[i].rpartition(":")[2], 16) for i in (1, 2))
+        if local == port and remote in remotes:
+            found.append(columns[9])
+    return found
 
 
 def _read(connection: socket.socket) -> Page:
@@ -225,10 +245,17 @@ def free_port() -> int:
     """Below 32768, where the kernel takes none for its own outgoing connections."""
     for _ in range(200):
         port = 20_000 + secrets.randbelow(12_000)
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) != 0:
-                return port
+        if not is_taken(port):
+            return port
     raise OSError("no free port")
+
+
+def is_taken(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+GUARDED = ("compliance_evidenceseen", "compliance_reviewcase", "sls_reviewpolicy")
 
 
 class Portal:
@@ -246,14 +273,29 @@ class Portal:
                 more["DATABASE_URL"] = self._stack.enter_context(postgresql.database())
             self.database_url = more.get("DATABASE_URL", "")
             self.environment = environment(self.var, **more)
-            self._start(processes)
+            self._processes = processes
+            self._stack.callback(self._end)
+            self._start()
         except BaseException:
             self._stack.close()
             raise
 
-    def _start(self, processes: int) -> None:
+    def _start(self) -> None:
+        """On another port when somebody was quicker than we: tests run beside one another."""
+        for _ in range(3):
+            try:
+                self.start_again()
+                return
+            except RuntimeError:
+                if b"is taken" not in self.log.read_bytes():
+                    raise
+                self.port = free_port()
+        raise RuntimeError("every port is taken")
+
+    def start_again(self) -> None:
+        """`serve` in the same folder, on the same port: after `end` or `kill` it finds what it left there."""
         self.log = self.var / "serve.log"
-        command = [sys.executable, "manage.py", "serve", "--processes", str(processes)]
+        command = [sys.executable, "manage.py", "serve", "--processes", str(self._processes)]
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
                 [*command, "--bind", f"127.0.0.1:{self.port}"],
@@ -263,11 +305,24 @@ class Portal:
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,
             )
-        self._stack.callback(self._end)
         deadline = time.monotonic() + START_SECONDS
         while b"is ready" not in self.log.read_bytes():
             if self.process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"the portal does not start:\n{self.logs()}")
+            time.sleep(0.05)
+
+    def end(self, how: signal.Signals) -> None:
+        """All of it ends: the supervisor by `how`, or by SIGKILL every process at once."""
+        if how is signal.SIGKILL:
+            for pid in processes_with(self.var):
+                with suppress(ProcessLookupError):
+                    os.kill(pid, how)
+        else:
+            self.process.send_signal(how)
+        self.process.wait(START_SECONDS)
+        deadline = time.monotonic() + START_SECONDS
+        while processes_with(self.var) or is_taken(self.port):  # a dead one's sockets close late
+            assert time.monotonic() < deadline, f"something goes on\n{self.logs()}"
             time.sleep(0.05)
 
     def _end(self) -> None:
@@ -298,6 +353,17 @@ class Portal:
             timeout=60,
             check=False,
         )
+
+    def manage_on(self, copy: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """The same command on a copy of the database, with the same keys."""
+        here, self.environment = (
+            self.environment,
+            self.environment | {"DATABASE_URL": f"sqlite:///{copy}"},
+        )
+        try:
+            return self.manage(*arguments)
+        finally:
+            self.environment = here
 
     def logs(self) -> str:
         files = [self.log, *sorted((self.var / "log").glob("*.log"))]
@@ -345,13 +411,14 @@ class Portal:
     # Processes
 
     def children(self) -> dict[str, int]:
-        """The supervised processes: valkey, worker, beat and web, by name."""
-        names = {"valkey": "valkey-server", "worker": "worker", "beat": "beat", "web": "uvicorn"}
+        """The supervised processes: valkey, both workers, beat and web, by name."""
+        names = {"valkey": "valkey-server", "beat": "beat", "web": "uvicorn"}
+        names |= {name: f"{name}@" for name in ("worker", "worker-urgent")}
         found = {}
         for pid in _children_of(self.process.pid):
             words = _command_of(pid)
             for name, word in names.items():
-                if any(word in part for part in words[:6]):
+                if any(word in part for part in words[:8]):
                     found.setdefault(name, pid)
         return found
 
@@ -365,12 +432,7 @@ class Portal:
     def processes_of(self, sockets: Sequence[socket.socket]) -> set[int]:
         """Which web processes hold the other ends of these connections."""
         ours = {connection.getsockname()[1] for connection in sockets}
-        inodes = {}
-        for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
-            columns = line.split()
-            local, remote = (int(columns[i].rpartition(":")[2], 16) for i in (1, 2))
-            if local == self.port and remote in ours:
-                inodes[f"socket:[{columns[9]}]"] = remote
+        inodes = {f"socket:[{inode}]" for inode in _inodes_of(self.port, ours)}
         return {
             pid
             for pid in self.web_processes()
@@ -412,6 +474,7 @@ class Portal:
     def reset(self, *, sessions: bool = False) -> None:
         """Forget shares, questions, counts and messages; the cast, its devices and the audit trail stay."""
         statements = [
+            "DELETE FROM portal_outboxattempt",
             "DELETE FROM portal_outboxmessage",
             *PHONES_ANEW,
             "DELETE FROM sls_loginattempt",
@@ -420,7 +483,13 @@ class Portal:
             "DELETE FROM sls_numbercheck",
             "DELETE FROM sls_passwordreset",
             "DELETE FROM sls_devicegrant WHERE share_id IS NOT NULL",
+            "DELETE FROM compliance_evidenceseen",
+            "DELETE FROM compliance_reviewcase",
             "DELETE FROM sls_sharerequest",
+            "DELETE FROM sls_callercheck",
+            "DELETE FROM sls_suspension",
+            "UPDATE sls_securitydevice SET state = 'active' WHERE kind IN ('dsc_plus', 'code_card')",
+            "DELETE FROM sls_reviewpolicy",
             "DELETE FROM sls_challenge",
             f"DELETE FROM sls_devicegrant WHERE device_id IN (SELECT id {MADE_MEANWHILE})",
             f"DELETE {MADE_MEANWHILE}",
@@ -431,10 +500,26 @@ class Portal:
             *(["DELETE FROM portal_browsersession"] if sessions else []),
         ]
         with self.connection() as connection:
+            asleep, awake = self._guards(connection)
             connection.execute("BEGIN" if self.kind == "postgresql" else "BEGIN IMMEDIATE")
-            for statement in statements:
+            for statement in [*asleep, *statements, *awake]:
                 connection.execute(statement)
             connection.execute("COMMIT")
+
+    def _guards(self, connection: Any) -> tuple[list[str], list[str]]:
+        """What puts the triggers of the tables to sleep that nobody may empty, and what wakes them."""
+        if self.kind == "postgresql":
+            change = "ALTER TABLE {} {} TRIGGER USER"
+            checks = "SET CONSTRAINTS ALL IMMEDIATE"  # or those that are due are in the way
+            # A worker may be closing a message this very moment.
+            alone = "LOCK TABLE portal_outboxmessage, portal_outboxattempt IN EXCLUSIVE MODE"
+            asleep = [alone, *(change.format(table, "DISABLE") for table in GUARDED)]
+            return asleep, [checks, *(change.format(table, "ENABLE") for table in GUARDED)]
+        names = ", ".join(f"'{table}'" for table in GUARDED)
+        known = connection.execute(
+            f"SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND tbl_name IN ({names})"
+        ).fetchall()
+        return [f"DROP TRIGGER {name}" for name, _sql in known], [sql for _name, sql in known]
 
     def wait_until(self, statement: str, *, seconds: float = 20) -> None:
         """Until the query's first value is true."""
@@ -451,6 +536,10 @@ class Portal:
             "SELECT count(*) = 0 FROM portal_outboxmessage WHERE state IN ('queued', 'sending')"
         )
         self.wait_until(undone, seconds=seconds)
+
+    def refute_server_errors(self, pages: list[Page]) -> None:
+        broken = [(page.path, page.status) for page in pages if page.status >= 500]
+        assert not broken, f"{broken}\n{self.logs()}"
 
     def broken_invariants(self) -> list[str]:
         """What of abuse-cases.md section 2.2 does not hold, in words; empty when all is well."""
@@ -485,7 +574,10 @@ PHONES_ANEW = [
     "UPDATE sls_phoneuser SET is_active = true, retired_at = NULL",
     "UPDATE sls_securitydevice SET state = 'active' WHERE serial = 'IBK-70010003'",
 ]
-ONCE = ("sls.login.completed", "sls.prompt.approved", "sls.share.proven", "sls.share.approved")
+ONCE = (
+    *("sls.login.completed", "sls.prompt.approved", "sls.share.proven", "sls.share.approved"),
+    "compliance.case.decided",
+)
 LIVE = "('pending', 'active', 'dormant')"
 INVARIANTS = {
     "a share in force without an answered question of its own": """
@@ -580,7 +672,10 @@ def send_raw(port: int, raw: bytes, *, seconds: float = 10) -> bytes:
     ):
         connection.sendall(raw)
         deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline and select.select([connection], [], [], 1)[0]:
+        # The first byte may take as long as it likes; after it a second of silence is the end.
+        while (left := deadline - time.monotonic()) > 0:
+            if not select.select([connection], [], [], min(left, 1) if answer else left)[0]:
+                break
             if not (part := connection.recv(65536)):
                 break
             answer += part

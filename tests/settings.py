@@ -15,4 +15,5 @@ STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.Static
 STATIC_ROOT = Path(VAR_DIR) / "static"
 STATIC_ROOT.mkdir(parents=True, exist_ok=True)
 CELERY_TASK_ALWAYS_EAGER = False
+READY_WITHOUT_BROKER = True
 DATABASES["default"]["TEST"] = {"NAME": None}

@@ -11,11 +11,11 @@ from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import PermissionsMixin
 from django.core.exceptions import ValidationError
 from django.db import models
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from portal import vault
-from portal.identity import Identification, normalise_number
+from portal.identity import Identification, differences, normalise_number
 
 USERNAME = re.compile(r"[a-z0-9][a-z0-9._-]{2,39}")
 
@@ -106,6 +106,10 @@ class Entity(models.Model):
             social_security_number=self.number_index("ssn"),
         )
 
+    def is_same_person_as(self, other: "Entity") -> bool:
+        """The same entity, or another one with the same identification data."""
+        return self.pk == other.pk or not differences(self.identification(), other.identification())
+
 
 class PhoneNumber(models.Model):
     """A mobile number on record for a person, in E.164 form."""
@@ -139,6 +143,13 @@ class UserManager(BaseUserManager["User"]):
         user.full_clean()
         user.save()
         return user
+
+    def locked(self) -> QuerySet["User"]:
+        """
+        For what must not be decided twice about a user: the rows are locked until the transaction ends, and
+        before anything else, or two requests lock their other rows in different orders.
+        """
+        return self.select_for_update(of=("self",), no_key=True)
 
 
 class User(AbstractBaseUser, PermissionsMixin):  # type: ignore[django-manager-missing]
@@ -178,6 +189,11 @@ class User(AbstractBaseUser, PermissionsMixin):  # type: ignore[django-manager-m
         verbose_name = _("user")
         verbose_name_plural = _("users")
         permissions: ClassVar = [("lock_user", _("Can lock and unlock a user"))]
+        indexes: ClassVar = [
+            models.Index(
+                fields=["locked_at"], condition=Q(locked_at__isnull=False), name="locked_users"
+            )
+        ]
 
     def get_full_name(self) -> str:
         return self.entity.name

@@ -30,7 +30,11 @@ class AuditEvent(models.Model):
         indexes: ClassVar = [
             models.Index(fields=["subject", "-number"], name="history_of_a_subject"),
             models.Index(fields=["actor", "-number"], name="history_of_an_actor"),
+            models.Index(fields=["event", "-number"], name="history_of_an_event"),
+            models.Index(fields=["request_id"], name="rows_of_a_request"),
+            models.Index(fields=["at"], name="rows_of_a_time"),
         ]
+        permissions: ClassVar = [("export_auditevent", _("Can export audit events"))]
 
     def __str__(self) -> str:
         return f"{self.number} {self.event}"

@@ -15,7 +15,9 @@ class BrowserSession(AbstractBaseSession):
     derived from the key, and the key does not follow from it.
     """
 
-    user = models.ForeignKey(User, models.CASCADE, null=True, related_name="sessions")
+    user = models.ForeignKey(
+        User, models.CASCADE, null=True, related_name="sessions", db_index=False
+    )
     handle = models.CharField(max_length=32, unique=True)
     address = models.CharField(max_length=45, blank=True)
     browser = models.CharField(max_length=200, blank=True)

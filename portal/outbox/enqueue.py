@@ -19,14 +19,21 @@ from django.db import connection, transaction
 
 from portal import vault
 from portal.compiled import insert
-from portal.models import Channel, OutboxMessage, User
+from portal.logs import request_id
+from portal.models import Channel, MessagePurpose, OutboxMessage, Urgency, User
 
-from . import recipients
+from . import countries, recipients
 
 log = logging.getLogger(__name__)
 
 LIFE = timedelta(days=3)
 WAITING_HINTS = 1000
+# What a message is for and how urgent it is, unless the caller says otherwise.
+USUAL = {
+    Channel.EMAIL: (MessagePurpose.NOTICE, Urgency.NORMAL),
+    Channel.SMS: (MessagePurpose.CODE, Urgency.URGENT),
+    Channel.PUSH: (MessagePurpose.WAKE, Urgency.URGENT),
+}
 
 
 def message(
@@ -38,6 +45,8 @@ def message(
     channel: Channel = Channel.EMAIL,
     to: str = "",
     life: timedelta = LIFE,
+    purpose: MessagePurpose | None = None,
+    urgency: Urgency | None = None,
     **context: Any,
 ) -> OutboxMessage:
     """
@@ -45,16 +54,22 @@ def message(
     once; `context` (strings and numbers) fills the template `messages/<event>/<channel>.txt`.
 
     An e-mail goes to the user's address, so it takes no `to`; an SMS takes a number in E.164 form, a push a
-    subscription as JSON and an opaque `id`, of which nothing else is sent. After its `life` a message is dropped: give a code's message the life of the code.
+    subscription as JSON and an opaque `id`, of which nothing else is sent. After its `life` a message is
+    dropped: give a code's message the life of the code. SMS and pushes are urgent unless `urgency` says
+    otherwise: somebody waits for them.
     """
-    target = recipients.mask(channel, to)
+    usual_purpose, usual_urgency = USUAL[channel]
+    target = recipients.mask(channel, to, email=user.email)
     row = OutboxMessage(
         user=user,
         channel=channel,
         event=event,
+        purpose=purpose or usual_purpose,
+        urgency=usual_urgency if urgency is None else urgency,
         language=user.language,
         target=target,
-        idempotency_key=f"{event}:{fact}:{user.pk}:{channel}",
+        country=countries.of(to) if channel == Channel.SMS else "",
+        idempotency_key=key_of(user, event, fact, channel),
         created_at=now,
         next_try_at=now,
         expires_at=now + life,
@@ -62,6 +77,11 @@ def message(
     vault.sealed_field(row, "context").seal_into(row, json.dumps(context))
     vault.sealed_field(row, "recipient").seal_into(row, to)
     return row
+
+
+def key_of(user: User, event: str, fact: str, channel: Channel) -> str:
+    """The idempotency key of the message."""
+    return f"{event}:{fact}:{user.pk}:{channel}"
 
 
 def enqueue(messages: Iterable[OutboxMessage]) -> None:
@@ -73,24 +93,29 @@ def enqueue(messages: Iterable[OutboxMessage]) -> None:
     else:
         OutboxMessage.objects.bulk_create(rows)
     for row in rows:
-        transaction.on_commit(partial(_announcer.hint, row.pk))
+        hint_after_commit(row.pk, Urgency(row.urgency))
+
+
+def hint_after_commit(pk: uuid.UUID, urgency: Urgency) -> None:
+    """Tell the workers of a waiting row as soon as it can be seen."""
+    transaction.on_commit(partial(_announcer.hint, pk, urgency))
 
 
 class _Announcer:
     """Hands message ids to Celery from a daemon thread, started at the first hint in each process."""
 
     def __init__(self) -> None:
-        self._hints: queue.Queue[uuid.UUID] = queue.Queue(WAITING_HINTS)
+        self._hints: queue.Queue[tuple[uuid.UUID, Urgency, str]] = queue.Queue(WAITING_HINTS)
         self._start = threading.Lock()
         self._thread: threading.Thread | None = None
 
-    def hint(self, pk: uuid.UUID) -> None:
+    def hint(self, pk: uuid.UUID, urgency: Urgency) -> None:
         with self._start:
             if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._run, name="outbox", daemon=True)
                 self._thread.start()
         try:
-            self._hints.put_nowait(pk)
+            self._hints.put_nowait((pk, urgency, request_id.get()))
         except queue.Full:
             pass  # the broker is away; the sweep will find the row
 
@@ -98,9 +123,12 @@ class _Announcer:
         from portal.outbox.tasks import deliver  # tasks stand above this module
 
         while True:
-            pk = self._hints.get()
+            pk, urgency, asked_by = self._hints.get()
+            request_id.set(asked_by)
             try:
-                deliver.apply_async([str(pk)], retry=False, expires=LIFE.total_seconds())
+                deliver.apply_async(
+                    [str(pk)], queue=urgency.queue, retry=False, expires=LIFE.total_seconds()
+                )
             except Exception as error:
                 log.warning("broker does not answer (%s); the sweep will deliver", error)
 

@@ -1,6 +1,7 @@
 """Django's PostgreSQL backend, with a cheaper health check and with prepared statements where asked for."""
 
 import select
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from django.db.backends.postgresql import base
@@ -19,14 +20,20 @@ class DatabaseWrapper(base.DatabaseWrapper):
         poll.register(connection.fileno(), select.POLLIN)
         return not poll.poll(0) or super().is_usable()
 
-    def prepared_cursor(self) -> Any:
+    _prepared: Any = None
+
+    def prepared_cursor(self) -> AbstractContextManager[Any]:
         """
         A cursor whose statements the server plans once for each connection: planning a join takes longer
         than answering it. Other cursors put the values into the text and are planned every time.
+
+        A connection has one, since making it takes as long as a short statement: read its rows before you
+        leave the block.
         """
         self.close_if_health_check_failed()
         self.ensure_connection()
         connection: Any = self.connection
-        with self.wrap_database_errors:
-            cursor: Any = base.ServerBindingCursor(connection)  # type: ignore[call-arg]
-        return self._prepare_cursor(cursor)  # type: ignore[attr-defined]
+        if self._prepared is None or self._prepared.connection is not connection:
+            with self.wrap_database_errors:
+                self._prepared = base.ServerBindingCursor(connection)  # type: ignore[call-arg]
+        return nullcontext(self._prepare_cursor(self._prepared))  # type: ignore[attr-defined]

@@ -17,7 +17,7 @@ from sls.phone.api import Call, endpoint, written
 from sls.phone.forms import Malformed, parse, read
 from sls.phone.rules import PhoneRefusal, to_base64url
 
-from . import completion, forms, operations
+from . import completion, forms, operations, queries
 from .completion import Keys
 from .operations import Started
 from .rules import ActivationRefusal
@@ -114,6 +114,20 @@ def code(call: Call) -> Answer:
         "expires_at": written(sent.code_expires_at),
         "resend_at": written(sent.resend_at),
         "tries_left": operations.tries_left(sent, now=call.now),
+    }
+
+
+@endpoint("POST", signed=None)
+def message(call: Call) -> Answer:
+    """What became of the SMS; asked again while the client waits for it."""
+    standing = queries.standing_of_code(_find(call, read(call.incoming.body, forms.MESSAGE)))
+    if standing is None:
+        raise Refused(ActivationRefusal.CODE_OVER)
+    return {
+        "progress": str(standing.progress),
+        "sentence": str(standing.sentence),
+        "cure": str(standing.cure),
+        "advice": [str(words) for words in standing.advice],
     }
 
 

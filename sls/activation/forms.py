@@ -18,6 +18,7 @@ NEW_NUMBER: dict[str, Field] = {
     "country": Text(2, 2),
     "national": Text(40, 0),
 }
+MESSAGE: dict[str, Field] = {"activation": SECRET}
 ASK: dict[str, Field] = {"activation": SECRET, "device": Text(20, pattern="[0-9]{1,18}")}
 AGREE: dict[str, Field] = {"activation": SECRET, "response": Text(40)}
 ACTIVATE: dict[str, Field] = {

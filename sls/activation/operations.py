@@ -13,7 +13,7 @@ from datetime import datetime
 
 from django.conf import settings
 from django.core import signing
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.db.models import Exists, OuterRef
 
 from portal import audit, credentials, throttle
@@ -21,6 +21,7 @@ from portal.caller import Caller
 from portal.errors import Refused
 from portal.models import Channel, User
 from portal.models.account import normalise_username
+from portal.outbox import budgets
 from portal.outbox.enqueue import enqueue, message
 from sls import events
 from sls.devices import challenges
@@ -70,10 +71,7 @@ def start(
         if user is None:
             raise Refused(LoginRefusal.INVALID_CREDENTIALS)
         throttle.give_back(limits)
-        try:
-            return _start(user, platform, phone, by=by, now=now)
-        except IntegrityError:  # another start at the same moment: the newer wins
-            return _start(user, platform, phone, by=by, now=now)
+        return _start(user, platform, phone, by=by, now=now)
     except Refused as refused:
         audit.record_refusal(
             event=events.PHONE_STARTED,
@@ -87,6 +85,8 @@ def start(
 
 @transaction.atomic(durable=True)
 def _start(user: User, platform: str, phone: Phone | None, *, by: Caller, now: datetime) -> Started:
+    if not User.objects.locked().filter(pk=user.pk, is_active=True).exists():
+        raise Refused(LoginRefusal.INVALID_CREDENTIALS)
     background = queries.background(user)
     earlier = background.earlier
     if phone is not None and earlier and earlier.is_active and earlier.phone_id == phone.pk:
@@ -165,7 +165,7 @@ def _spend_sms(
 ) -> None:
     limits = [
         (throttle.SMS_OF_USER, activation.user.username),
-        (throttle.SMS_OF_NUMBER, number),
+        (throttle.SMS_OF_NUMBER, budgets.number_key(number)),
         (throttle.SMS_FROM_ADDRESS, throttle.network(by.address)),
         (throttle.SMS_OF_SITE, "all"),
     ]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from portal.models import PhoneNumber, User
+from portal.outbox import queries as messages
 from sls.catalog import permanent_kinds
 from sls.devices.queries import answerable_grants
 from sls.models import (
@@ -122,3 +123,9 @@ def agreeing_grant_of(user: User, device: SecurityDevice, *, now: datetime) -> D
 
 def _agreeing(user: User, *, now: datetime) -> list[DeviceGrant]:
     return [grant for grant in answerable_grants(user, now=now) if grant.device.traits.is_permanent]
+
+
+def standing_of_code(activation: PhoneActivation) -> messages.Standing | None:
+    """What became of the newest SMS with an Activation Token; None before the first. One query."""
+    fact = f"{activation.pk}:{activation.sent}"
+    return messages.standing(user=activation.user, event="activation_code", fact=fact)

@@ -30,10 +30,6 @@ class Standing:
     has_agreed: bool
     is_first_number: bool
 
-    @property
-    def needs_agreement(self) -> bool:
-        return self.is_protected and self.has_device and not self.has_agreed
-
 
 class ActivationRefusal(Reason):
     ACTIVATION_OVER = (

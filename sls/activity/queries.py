@@ -8,9 +8,11 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from portal.events import PERSONAL_DATA_VIEWED
 from portal.models import AuditEvent, BrowserSession, User
 from portal.models.session import handle_of
 from sls.browsers import browser_in_words
+from sls.events import LOGIN_COMPLETED
 
 from .rules import event_in_words
 
@@ -63,9 +65,12 @@ class Happening:
 
 
 def history(user: User, *, before: int | None = None) -> list[Happening]:
-    """The newest events that concern the user, at most a page, older than number `before`."""
+    """
+    The newest events that concern the user, at most a page, older than number `before`. That staff looked at
+    his data is for auditors: an inquiry must not announce itself.
+    """
     concerning = Q(subject=user.username) | Q(actor=user.username)
-    events = AuditEvent.objects.filter(concerning)
+    events = AuditEvent.objects.filter(concerning).exclude(event=PERSONAL_DATA_VIEWED)
     if before is not None:
         events = events.filter(number__lt=before)
     return [_happening(event, user) for event in events.order_by("-number")[:PAGE]]
@@ -73,11 +78,14 @@ def history(user: User, *, before: int | None = None) -> list[Happening]:
 
 def _happening(event: AuditEvent, user: User) -> Happening:
     others = event.actor if event.actor != user.username else ""
+    is_refused = "refused" in event.facts
+    is_login = event.event == LOGIN_COMPLETED and not is_refused
+    nobody = _("Whoever logged in") if is_login else _("Not logged in")
     return Happening(
         number=event.number,
         at=event.at,
-        what=event_in_words(event.event, refused="refused" in event.facts),
-        by=others or ("" if event.actor else _("Not logged in")),
+        what=event_in_words(event.event, refused=is_refused),
+        by=others or ("" if event.actor else nobody),
         # Where somebody else was is his business; where this username was used is the user's.
         address="" if others else event.address,
         device=str(event.facts.get("device", "")),

@@ -21,6 +21,12 @@ WORDS = {
     events.DEVICE_PROVISIONED: _("Devices were taken into stock"),
     events.GRANT_STARTED: _("You got a security device"),
     events.DEVICE_REVOKED: _("A security device was revoked"),
+    events.DEVICE_SUSPENDED: _("Our staff suspended a security device"),
+    events.DEVICE_RESUMED: _("Our staff let a security device work again"),
+    events.CALLER_ASKED: _("Client Services asked a caller for a response of your device"),
+    events.CALLER_PASSED: _("The caller's response was right"),
+    events.CALLER_FAILED: _("The caller's response was wrong"),
+    events.CALLER_SILENT: _("The caller gave no response"),
     events.LOGIN_BEGUN: _("Login: password accepted"),
     events.LOGIN_CHALLENGED: _("Login: another device was chosen"),
     events.LOGIN_COMPLETED: _("Login completed"),
@@ -33,6 +39,11 @@ WORDS = {
     events.SHARE_APPROVED: _("Sharing: approved and in force"),
     events.SHARE_CANCELLED: _("Sharing: cancelled"),
     events.SHARE_WITHDRAWN: _("Sharing: the request was withdrawn"),
+    # The department's own names: what stands above is known by name only.
+    "compliance.case.decided": _("Sharing: our Compliance department decided about your request"),
+    "compliance.evidence.unmasked": _(
+        "Our Compliance department looked at your identification data"
+    ),
     events.CARD_PRINTED: _("A Security Code Card was printed"),
     events.DEVICE_EXPIRED: _("A temporary device expired"),
     events.CARD_REQUESTED: _("An Online Security Code Card was requested"),
@@ -75,8 +86,11 @@ WORDS = {
     events.PROMPT_DENIED: _('Login: denied on your phone, "This was not me"'),
     events.PROMPT_CANCELLED: _("Login: the request to your phone was cancelled"),
     events.REPORT_HANDLED: _("Client Services handled the login that you denied"),
+    events.RESTORED: _("The database was restored from a copy"),
 }
 REFUSED_WORDS = {
+    events.CALLER_ASKED: _("Checking a caller by your device was refused"),
+    events.CALLER_PASSED: _("The caller's response was refused"),
     events.PHONE_STARTED: _("Activating a phone: the password was refused"),
     events.PHONE_CODE_SENT: _("Activating a phone: sending a code was refused"),
     events.PHONE_ASKED: _("Activating a phone: asking another device was refused"),

@@ -1,5 +1,14 @@
 """The Secure Login System's part of the admin; importing a module registers its pages."""
 
-from . import codes, devices, phones, shares
+from . import callers, codes, devices, messages, phones, records, shares, suspensions
 
-__all__ = ["codes", "devices", "phones", "shares"]
+__all__ = [
+    "callers",
+    "codes",
+    "devices",
+    "messages",
+    "phones",
+    "records",
+    "shares",
+    "suspensions",
+]

@@ -1,21 +1,20 @@
 """Temporary Codes: staff ask, confirm and read out; each act behind a freshly proven device."""
 
 import uuid
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin, messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as say
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
-from django.views.decorators.http import require_http_methods
 
 from portal.admin import ReadOnly
+from portal.admin_site import asks_or_does, demand
 from portal.caller import caller
 from portal.errors import Reason, Refused
 from sls.access import freshly_proven
@@ -24,12 +23,8 @@ from sls.models import IdentityCheck, TemporaryCodeRequest
 from sls.temporary_code import operations, queries
 from sls.temporary_code.forms import CodeRequestForm
 
-from .devices import demand
-
 REQUEST = ["sls.request_temporary_code"]
 CONFIRM = ["sls.confirm_temporary_code"]
-
-asks_or_does = method_decorator(require_http_methods(["GET", "POST"]))
 
 
 @admin.register(TemporaryCodeRequest)
@@ -53,6 +48,7 @@ class TemporaryCodeRequestAdmin(ReadOnly):
         "revealed_at",
         "device",
     )
+    rights: ClassVar = {"may_request": REQUEST, "may_confirm": CONFIRM}
     ordering = ("-made_at", "pk")
     show_full_result_count = False
 
@@ -68,30 +64,13 @@ class TemporaryCodeRequestAdmin(ReadOnly):
             *super().get_urls(),
         ]
 
-    def changelist_view(
-        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
-        buttons = {"may_request": request.user.has_perms(REQUEST)}  # type: ignore[union-attr]
-        return super().changelist_view(request, {**(extra_context or {}), **buttons})
-
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        buttons = {
-            "may_request": request.user.has_perms(REQUEST),  # type: ignore[union-attr]
-            "may_confirm": request.user.has_perms(CONFIRM),  # type: ignore[union-attr]
-        }
-        context = {**(extra_context or {}), **buttons}
-        return super().change_view(request, object_id, form_url, context)
-
     @asks_or_does
     def request_page(self, request: HttpRequest) -> HttpResponse:
         demand(request, REQUEST)
-        form = CodeRequestForm(request.POST if request.method == "POST" else None)
+        form = CodeRequestForm(
+            request.POST if request.method == "POST" else None,
+            initial={"username": request.GET.get("username", "")[:100]},
+        )
         refusal: Reason | None = None
         if form.is_valid():
             what = form.cleaned_data
@@ -109,7 +88,7 @@ class TemporaryCodeRequestAdmin(ReadOnly):
             except Refused as refused:
                 refusal = refused.reason
         title = say("Ask for a Temporary Code")
-        return self._page(request, "request", title, {"form": form, "refusal": refusal})
+        return self.own_page(request, "request", title, {"form": form, "refusal": refusal})
 
     @asks_or_does
     def decide_page(self, request: HttpRequest, request_id: uuid.UUID) -> HttpResponse:
@@ -127,7 +106,7 @@ class TemporaryCodeRequestAdmin(ReadOnly):
             except Refused as refused:
                 refusal = refused.reason
         context = {"asked": asked, "refusal": refusal}
-        return self._page(request, "decide", say("Decide about a Temporary Code"), context)
+        return self.own_page(request, "decide", say("Decide about a Temporary Code"), context)
 
     @asks_or_does
     @method_decorator(sensitive_variables("code", "context"))
@@ -142,15 +121,7 @@ class TemporaryCodeRequestAdmin(ReadOnly):
                 context |= {"code": in_groups(code), "is_popup": True}
             except Refused as refused:
                 context["refusal"] = refused.reason
-        return self._page(request, "reveal", say("Read a Temporary Code out"), context)
-
-    def _page(
-        self, request: HttpRequest, name: str, title: str, context: dict[str, Any]
-    ) -> HttpResponse:
-        shell = {**self.admin_site.each_context(request), "opts": self.opts, "title": title}
-        template = f"admin/sls/temporarycoderequest/{name}.html"
-        status = 409 if context.get("refusal") else 200
-        return TemplateResponse(request, template, {**shell, **context}, status=status)
+        return self.own_page(request, "reveal", say("Read a Temporary Code out"), context)
 
 
 def _found(request_id: uuid.UUID) -> TemporaryCodeRequest:

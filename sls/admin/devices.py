@@ -1,40 +1,31 @@
 """What staff see of devices, and what they do with them."""
 
 import uuid
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
-from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils import timezone
-from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as say
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
-from django.views.decorators.http import require_http_methods
 
 from portal.admin import ReadOnly
+from portal.admin_site import asks_or_does, demand
 from portal.caller import caller
 from portal.errors import Reason, Refused
+from sls.access import freshly_proven
 from sls.devices import operations, queries
-from sls.devices.forms import COLUMNS, ImportForm, RevokeForm
+from sls.devices.forms import COLUMNS, ImportForm, TakeAwayForm
 from sls.devices.rules import card_rows
 from sls.models import DeviceGrant, DeviceState, SecurityDevice
 
 IMPORT = ["sls.add_securitydevice"]
 PRINT = ["sls.view_securitydevice", "sls.print_code_card"]
 REVOKE = ["sls.revoke_device"]
-
-asks_or_does = method_decorator(require_http_methods(["GET", "POST"]))
-
-
-def demand(request: HttpRequest, permissions: list[str]) -> None:
-    if not request.user.has_perms(permissions):  # type: ignore[union-attr]
-        raise PermissionDenied
 
 
 @admin.register(SecurityDevice)
@@ -50,6 +41,7 @@ class SecurityDeviceAdmin(ReadOnly):
         *("kind", "serial_masked", "state", "owner", "sharers"),
         *("created_at", "full_access_until", "expires_at"),
     )
+    rights: ClassVar = {"may_import": IMPORT, "may_print": PRINT, "may_revoke": REVOKE}
     show_full_result_count = False
 
     @admin.display(description=_("serial number"), ordering="serial")
@@ -74,29 +66,9 @@ class SecurityDeviceAdmin(ReadOnly):
         return [
             page("import/", self.import_page, "import"),
             page("<uuid:device_id>/print/", self.print_page, "print"),
-            page("<uuid:device_id>/revoke/", self.revoke_page, "revoke"),
+            page("<uuid:device_id>/revoke/", freshly_proven(self.revoke_page), "revoke"),
             *super().get_urls(),
         ]
-
-    def changelist_view(
-        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
-        buttons = {"may_import": request.user.has_perms(IMPORT)}  # type: ignore[union-attr]
-        return super().changelist_view(request, {**(extra_context or {}), **buttons})
-
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        buttons = {
-            "may_print": request.user.has_perms(PRINT),  # type: ignore[union-attr]
-            "may_revoke": request.user.has_perms(REVOKE),  # type: ignore[union-attr]
-        }
-        context = {**(extra_context or {}), **buttons}
-        return super().change_view(request, object_id, form_url, context)
 
     @asks_or_does
     def import_page(self, request: HttpRequest) -> HttpResponse:
@@ -114,7 +86,7 @@ class SecurityDeviceAdmin(ReadOnly):
             except Refused as refused:
                 refusal = refused.reason
         context = {"form": form, "refusal": refusal, "columns": COLUMNS}
-        return self._page(request, "import", say("Import devices"), context)
+        return self.own_page(request, "import", say("Import devices"), context)
 
     @asks_or_does
     def print_page(self, request: HttpRequest, device_id: uuid.UUID) -> HttpResponse:
@@ -128,40 +100,33 @@ class SecurityDeviceAdmin(ReadOnly):
                 context |= {"rows": card_rows(cells), "is_popup": True}
             except Refused as refused:
                 context["refusal"] = refused.reason
-        return self._page(request, "print", say("Print a Security Code Card"), context)
+        return self.own_page(request, "print", say("Print a Security Code Card"), context)
 
     @asks_or_does
     def revoke_page(self, request: HttpRequest, device_id: uuid.UUID) -> HttpResponse:
         demand(request, REVOKE)
         device = get_object_or_404(SecurityDevice, pk=device_id)
-        form = RevokeForm(request.POST if request.method == "POST" else None)
+        form = TakeAwayForm(request.POST if request.method == "POST" else None)
         refusal: Reason | None = None
         if form.is_valid():
-            reason = form.cleaned_data["reason"]
             try:
-                now = timezone.now()
-                done = operations.revoke(device, reason=reason, by=caller(request), now=now)
+                said, now = form.cleaned_data, timezone.now()
+                done = operations.revoke(device, **said, by=caller(request), now=now)
                 words = say("The device is revoked.") if done else say("It was revoked already.")
                 messages.success(request, words)
                 return redirect("admin:sls_securitydevice_changelist")
             except Refused as refused:
                 refusal = refused.reason
+        affected = queries.affected_by(device.pk, now=timezone.now())
         context = {
             "form": form,
             "device": device,
             "refusal": refusal,
-            "affected": queries.affected_by_revoking(device),
+            "affected": affected,
+            "strands": any(row.is_stranded for row in affected),
             "is_revoked": device.state == DeviceState.REVOKED,
         }
-        return self._page(request, "revoke", say("Revoke a device"), context)
-
-    def _page(
-        self, request: HttpRequest, name: str, title: str, context: dict[str, Any]
-    ) -> HttpResponse:
-        shell = {**self.admin_site.each_context(request), "opts": self.opts, "title": title}
-        template = f"admin/sls/securitydevice/{name}.html"
-        status = 409 if context.get("refusal") else 200
-        return TemplateResponse(request, template, {**shell, **context}, status=status)
+        return self.own_page(request, "revoke", say("Revoke a device"), context)
 
 
 @admin.register(DeviceGrant)

@@ -3,55 +3,34 @@
 import uuid
 from typing import Any
 
-from django import forms
 from django.contrib import admin, messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
-from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils import timezone
-from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as say
 from django.utils.translation import gettext_lazy as _
-from django.views.decorators.http import require_http_methods
 
-from portal.admin import ReadOnly
+from portal.admin import ReasonForm
+from portal.admin_site import asks_or_does, demand
 from portal.caller import caller
 from portal.errors import Reason, Refused
+from portal.models import User
 from sls.access import freshly_proven
+from sls.devices.forms import TakeAwayForm
 from sls.models import Phone, PromptReport
 from sls.phone import operations
-from sls.phone.queries import all_usernames_on
+from sls.phone.queries import affected_by, all_usernames_on
 from sls.prompts import operations as prompts
 
-from .devices import demand
+from .with_reason import WithReason
 
 FREEZE, RETIRE = ["sls.view_phone", "sls.freeze_phone"], ["sls.view_phone", "sls.retire_phone"]
 HANDLE = ["sls.view_promptreport", "sls.handle_report"]
 
-asks_or_does = method_decorator(require_http_methods(["GET", "POST"]))
-
-
-class ReasonForm(forms.Form):
-    reason = forms.CharField(label=_("Reason"), max_length=500, widget=forms.Textarea({"rows": 3}))
-
-
-class WithPage(ReadOnly):
-    """One page beside the list that asks for a reason and does one thing."""
-
-    def page(
-        self, request: HttpRequest, title: str, form: ReasonForm, **context: Any
-    ) -> HttpResponse:
-        shell = {**self.admin_site.each_context(request), "opts": self.opts, "title": title}
-        status = 409 if context.get("refusal") else 200
-        context |= {"form": form, "submit_label": title}
-        return TemplateResponse(
-            request, "admin/sls/with_reason.html", {**shell, **context}, status=status
-        )
-
 
 @admin.register(Phone)
-class PhoneAdmin(WithPage):
+class PhoneAdmin(WithReason):
     list_display = ("name", "platform", "usernames_shown", "state", "created_at", "frozen_at")
     list_filter = ("state", "platform")
     search_fields = ("=usernames__user__username",)
@@ -60,6 +39,7 @@ class PhoneAdmin(WithPage):
     ordering = ("-created_at", "pk")
     show_full_result_count = False
     change_form_template = "admin/sls/phone/change_form.html"
+    records_lists = False  # names of phones and usernames, nothing of a person
 
     @admin.display(description=_("usernames"))
     def usernames_shown(self, phone: Phone) -> str:
@@ -95,23 +75,30 @@ class PhoneAdmin(WithPage):
     def _ask(
         self, request: HttpRequest, phone_id: uuid.UUID, title: str, change: Any
     ) -> HttpResponse:
-        phone = get_object_or_404(Phone, pk=phone_id)
-        form = ReasonForm(request.POST if request.method == "POST" else None)
+        """`change` takes something away, unless it is to thaw."""
+        phone, now = get_object_or_404(Phone, pk=phone_id), timezone.now()
+        takes_away = change is not operations.thaw
+        make = TakeAwayForm if takes_away else ReasonForm
+        form = make(request.POST if request.method == "POST" else None)
         refusal: Reason | None = None
         if form.is_valid():
             try:
-                reason = form.cleaned_data["reason"]
-                change(phone, reason=reason, by=caller(request), now=timezone.now())
+                change(phone, **form.cleaned_data, by=caller(request), now=now)
                 messages.success(request, say("It is done."))
                 return redirect("admin:sls_phone_change", phone.pk)
             except Refused as refused:
                 refusal = refused.reason
-        rows = [row.user.username for row in all_usernames_on([phone])]
-        return self.page(request, title, form, refusal=refusal, concerns=rows)
+        rows = affected_by(phone, now=now)
+        context = {
+            "concerns": [row.username for row in rows],
+            "affected": rows if takes_away else [],
+            "strands": takes_away and any(row.is_stranded for row in rows),
+        }
+        return self.page(request, title, form, refusal=refusal, **context)
 
 
 @admin.register(PromptReport)
-class PromptReportAdmin(WithPage):
+class PromptReportAdmin(WithReason):
     """ "This was not me": somebody has the password of these users."""
 
     list_display = ("reported_at", "user", "address", "handled_at", "handled_by")
@@ -123,6 +110,9 @@ class PromptReportAdmin(WithPage):
     ordering = ("-reported_at",)
     show_full_result_count = False
     change_form_template = "admin/sls/promptreport/change_form.html"
+
+    def subject_of(self, row: PromptReport) -> User:
+        return row.user
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(freshly_proven(self.handle_page))

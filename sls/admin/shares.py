@@ -5,7 +5,8 @@ from django.utils.translation import gettext_lazy as _
 
 from portal.admin import ReadOnly
 from sls.models import ShareRequest
-from sls.sharing.rules import ReviewReason, ShareRefusal
+from sls.review import ReviewReason
+from sls.sharing.rules import ShareRefusal
 
 
 @admin.register(ShareRequest)

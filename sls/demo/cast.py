@@ -36,6 +36,9 @@ class DemoEntity:
         return f"+447700900{_secret(self.key, 'phone')[0]:03}"
 
 
+ADMINISTRATOR = "administrator"  # no group: he may do everything
+
+
 @dataclass(frozen=True)
 class DemoUser:
     username: str
@@ -151,6 +154,16 @@ ENTITIES = [
         date(2032, 2, 2),
     ),
     DemoEntity(
+        "lead",
+        "Fern Keel",
+        date(1972, 10, 21),
+        "FI",
+        "FI",
+        "passport",
+        "FI 518-7702",
+        date(2032, 2, 2),
+    ),
+    DemoEntity(
         "support",
         "Cleo Harbour",
         date(1994, 4, 4),
@@ -191,24 +204,14 @@ USERS = [
     DemoUser("tamsin.orrery", "stranger", "stranger"),
     DemoUser("robin.travel", "temporary_code", "robin"),
     DemoUser("mei.lantern", "phone_user", "mei", language="zh-hans"),
-    DemoUser("ada.quill", "officer", "officer", "compliance officer"),
-    DemoUser("bram.teller", "second_officer", "second", "compliance officer"),
-    DemoUser("robin.desk", "officer_client", "robin", "compliance officer"),
-    DemoUser("cleo.harbour", "support", "support", "support"),
-    DemoUser("dov.ledger", "auditor", "auditor", "auditor"),
-    DemoUser("edda.root", "administrator", "admin", "administrator"),
+    DemoUser("ada.quill", "officer", "officer", "Compliance officer"),
+    DemoUser("bram.teller", "second_officer", "second", "Compliance officer"),
+    DemoUser("fern.keel", "lead", "lead", "Compliance lead"),
+    DemoUser("robin.desk", "officer_client", "robin", "Compliance officer"),
+    DemoUser("cleo.harbour", "support", "support", "Support"),
+    DemoUser("dov.ledger", "auditor", "auditor", "Auditor"),
+    DemoUser("edda.root", "administrator", "admin", ADMINISTRATOR),
 ]
-
-STAFF_MAY = {
-    "support": [
-        "view_user",
-        "lock_user",
-        "view_temporarycoderequest",
-        "request_temporary_code",
-        *("view_phone", "freeze_phone", "retire_phone", "view_promptreport", "handle_report"),
-    ],
-    "compliance officer": ["view_temporarycoderequest", "confirm_temporary_code"],
-}
 
 
 def _dsc(serial: str, user: str, pin: str) -> DemoDevice:
@@ -229,6 +232,7 @@ DEVICES = [
     _dsc("DSC-30010093", "cleo.harbour", "1467"),
     _dsc("DSC-30010109", "dov.ledger", "5932"),
     _dsc("DSC-30010116", "edda.root", "7048"),
+    _dsc("DSC-30010123", "fern.keel", "8352"),
 ]
 PHONE_PIN = "7kX!2"
 PHONES = [

@@ -3,10 +3,12 @@
 import uuid
 from datetime import datetime
 
+from django.conf import settings
 from django.contrib.auth.hashers import check_password, make_password
-from django.contrib.auth.models import Group, Permission
+from django.contrib.auth.models import Group
 from django.db import transaction
 from django.db.models import QuerySet
+from django.utils.module_loading import import_string
 
 from portal import audit
 from portal.caller import SYSTEM
@@ -15,6 +17,7 @@ from sls import events
 from sls.catalog import DeviceKind
 from sls.devices import operations as devices
 from sls.models import (
+    CallerCheck,
     Challenge,
     DeviceGrant,
     GrantState,
@@ -31,6 +34,7 @@ from sls.models import (
     PromptReport,
     SecurityDevice,
     ShareRequest,
+    Suspension,
     TemporaryCodeRequest,
 )
 
@@ -58,6 +62,8 @@ def recreate(*, now: datetime) -> None:
     cards = OnlineCardRequest.objects.filter(user__in=users)
     serials += cards.values_list("device__serial", flat=True)
     _forget_phones(users)
+    for forget in settings.DEMO_FORGETS:
+        import_string(forget)(users)
     OutboxMessage.objects.filter(user__in=users).delete()
     LoginAttempt.objects.filter(user__in=users).delete()
     PasswordReset.objects.filter(user__in=users).delete()
@@ -66,6 +72,8 @@ def recreate(*, now: datetime) -> None:
     checks.delete()
     cards.delete()
     TemporaryCodeRequest.objects.filter(user__in=users).delete()
+    CallerCheck.objects.filter(user__in=users).delete()
+    Suspension.objects.filter(device__serial__in=serials).delete()
     Challenge.objects.filter(device__serial__in=serials).delete()
     Allowance.objects.all().delete()
     SecurityDevice.objects.filter(serial__in=serials).delete()
@@ -104,19 +112,13 @@ def _user(wanted: cast.DemoUser, entity: Entity) -> User:
     user.is_active = True
     user.locked_at = None
     user.is_staff = wanted.is_staff
-    user.is_superuser = wanted.staff_group == "administrator"
+    user.is_superuser = wanted.staff_group == cast.ADMINISTRATOR
     if not (user.password and check_password(wanted.password, user.password)):
         user.password = make_password(wanted.password)
     user.save()
     if wanted.is_staff:
-        user.groups.set([_group(wanted.staff_group)])
+        user.groups.set(Group.objects.filter(name=wanted.staff_group))  # shipped with `migrate`
     return user
-
-
-def _group(name: str) -> Group:
-    group, _is_new = Group.objects.get_or_create(name=name)
-    group.permissions.add(*Permission.objects.filter(codename__in=cast.STAFF_MAY.get(name, [])))
-    return group
 
 
 def _device(wanted: cast.DemoDevice, user: User, *, now: datetime) -> None:

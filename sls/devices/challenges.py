@@ -33,6 +33,7 @@ from portal import throttle, vault
 from portal.compiled import compiled, compiled_update, insert
 from portal.errors import Refused
 from portal.models import Channel, User
+from portal.outbox.budgets import number_key
 from portal.outbox.enqueue import enqueue, message
 from portal.throttle import Limit
 from sls import codecard, codes, oath
@@ -92,7 +93,7 @@ def _send_code(
     recent = Q(user=user, issued_at__gt=now - throttle.CHALLENGES_OF_USER.window)
     _check_budget(Challenge.objects.filter(recent).count())
     number = json.loads(vault.sealed_field(device, "secret").open_from(device))["number"]
-    budgets = [(throttle.SMS_OF_USER, user.username), (throttle.SMS_OF_NUMBER, number)]
+    budgets = [(throttle.SMS_OF_USER, user.username), (throttle.SMS_OF_NUMBER, number_key(number))]
     if throttle.spend(
         budgets, now=now
     ):  # rolled back with the refusal: what is not sent is not counted

@@ -73,9 +73,15 @@ class ResponseForm(forms.Form):
         return typed
 
 
-class RevokeForm(forms.Form):
+class TakeAwayForm(forms.Form):
+    """Why a device is taken away from its users, and the word that it may be somebody's last way in."""
+
     reason = forms.CharField(
         label=_("Reason"), max_length=500, widget=forms.Textarea(attrs={"rows": 4})
+    )
+    may_strand = forms.BooleanField(
+        label=_("I have read that a username is left without any way in, and I mean it"),
+        required=False,
     )
 
 

@@ -4,12 +4,14 @@ import json
 import secrets
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import partial
+from itertools import chain
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import Exists, OuterRef
 
-from portal import audit, vault
+from portal import audit, steps, vault
 from portal.caller import SYSTEM, Caller
 from portal.errors import Refused
 from portal.models import Entity, OutboxMessage, User
@@ -130,7 +132,7 @@ def provision(
     if len(users) < len(set(names.values())):
         raise Refused(StockRefusal.OWNER_UNKNOWN)
     person = _staff_person(by)
-    if person and any(queries.is_same_person(person, user.entity) for user in users.values()):
+    if person and any(person.is_same_person_as(user.entity) for user in users.values()):
         raise Refused(StockRefusal.OWN_PERSON)
     SecurityDevice.objects.bulk_create(devices)
     handed_over = [
@@ -210,7 +212,7 @@ def _print_card(device: SecurityDevice, *, by: Caller, now: datetime) -> tuple[s
         raise Refused(StockRefusal.NOT_PRINTABLE)
     if queries.has_answered(device):
         raise Refused(StockRefusal.CARD_IN_USE)
-    _refuse_own_person(device, by)
+    refuse_own_person(device, by)
     cells = challenges.cells_of(device)
     audit.record(
         event=events.CARD_PRINTED, by=by, subject=None, at=now, device=device.serial_masked
@@ -218,30 +220,45 @@ def _print_card(device: SecurityDevice, *, by: Caller, now: datetime) -> tuple[s
     return cells
 
 
-def _refuse_own_person(device: SecurityDevice, by: Caller) -> None:
+def refuse_own_person(device: SecurityDevice, by: Caller) -> None:
+    """Raises Refused for a member of staff whose own person uses the device (R12)."""
     person = _staff_person(by)
     if person and queries.is_used_by_person(device, person):
         raise Refused(StockRefusal.OWN_PERSON)
 
 
-def revoke(device: SecurityDevice, *, reason: str, by: Caller, now: datetime) -> bool:
+def revoke(
+    device: SecurityDevice,
+    *,
+    reason: str,
+    by: Caller,
+    now: datetime,
+    may_strand: bool = False,
+) -> bool:
     """
     End a device for its owner and all who share it, at once: grants end, sessions opened with them lose
     their verification, open challenges die with the device. False when it was revoked already. Raises
-    Refused for a member of staff whose own person uses the device.
+    Refused for a member of staff whose own person uses the device, and where a user would be left without
+    any way in, unless `may_strand` says that this is meant.
     """
     with audit.refusals(
         event=events.DEVICE_REVOKED, by=by, subject=None, at=now, device=device.serial_masked
     ):
-        return _revoke(device, reason=reason, by=by, now=now)
+        return _revoke(device, reason, may_strand, by=by, now=now)
 
 
 @transaction.atomic(durable=True)
-def _revoke(device: SecurityDevice, *, reason: str, by: Caller, now: datetime) -> bool:
-    _refuse_own_person(device, by)
+def _revoke(
+    device: SecurityDevice, reason: str, may_strand: bool, *, by: Caller, now: datetime
+) -> bool:
+    refuse_own_person(device, by)
+    # Read before the claim, which takes the ways in away; read inside, because a colleague may be at it too.
+    stranded = queries.stranded_by(device, now=now)
     claimed = SecurityDevice.objects.filter(pk=device.pk).exclude(state=DeviceState.REVOKED)
     if not claimed.update(state=DeviceState.REVOKED):
         return False
+    if stranded and not may_strand:
+        raise Refused(StockRefusal.WOULD_STRAND, users=stranded)
     # Shares before grants: a share that comes into force meanwhile is waited for here, and its grant is
     # then seen by what follows.
     ShareRequest.objects.filter(
@@ -273,6 +290,7 @@ def _revoke(device: SecurityDevice, *, reason: str, by: Caller, now: datetime) -
         at=now,
         device=device.serial_masked,
         users=[grant.user.username for grant in grants],
+        stranded=stranded,
         reason=reason,
     )
     return True
@@ -331,11 +349,13 @@ def close_expired(*, now: datetime) -> None:
     """
     sms = DeviceGrant.objects.filter(device__kind=DeviceKind.SMS, state=GrantState.ACTIVE)
     outlived = sms.filter(Exists(queries.permanent_grants(user=OuterRef("user"))))
-    for grant in outlived.select_related("user"):
-        _end_sms(grant.user, now=now)
-    over = SecurityDevice.objects.filter(expires_at__lte=now)
-    for device in over.filter(state__in=NOT_OVER).defer("secret"):
-        _expire(device, now=now)
+    over = SecurityDevice.objects.filter(expires_at__lte=now, state__in=NOT_OVER).defer("secret")
+    steps.take(
+        chain(
+            (partial(_end_sms, grant.user, now=now) for grant in outlived.select_related("user")),
+            (partial(_expire, device, now=now) for device in over),
+        )
+    )
 
 
 @transaction.atomic(durable=True)

@@ -21,11 +21,20 @@ from django.db.models import (
 from django.db.models.functions import Coalesce
 
 from portal.compiled import compiled
-from portal.identity import differences
 from portal.models import Entity, User
+from portal.outbox.queries import Standing, standing
 from sls.catalog import DeviceKind, Traits, permanent_kinds, traits
-from sls.models import ChallengeState, DeviceGrant, DeviceState, GrantState, SecurityDevice
+from sls.models import (
+    Challenge,
+    ChallengeState,
+    DeviceGrant,
+    DeviceState,
+    GrantState,
+    SecurityDevice,
+)
 from sls.models.device import LIVE, masked, unexpired
+
+from .rules import Loss, strands, ways_in
 
 
 def live_grants(
@@ -109,6 +118,27 @@ class Holding(NamedTuple):
     def is_borrowed(self) -> bool:
         return self.share_id is not None
 
+    @property
+    def serial_masked(self) -> str:
+        return masked(self.serial)
+
+    @property
+    def state_label(self) -> str:
+        """The grant's, or that of a device which nobody may use at present."""
+        if self.device_state != DeviceState.ACTIVE:
+            return str(DeviceState(self.device_state).label)
+        return str(GrantState(self.state).label)
+
+    def __str__(self) -> str:
+        return f"{DeviceKind(self.kind).label} {self.serial_masked}"
+
+
+HOLDING = (
+    *("pk", "user", "user__username", "state", "share", "granted_at", "last_used_at"),
+    *("device", "device__kind", "device__serial", "device__state"),
+    *("device__expires_at", "device__full_access_until"),
+)
+
 
 class DeviceRow(NamedTuple):
     """One device as the device list shows it to one user. Equal rows look alike."""
@@ -140,8 +170,7 @@ class DeviceRow(NamedTuple):
 
     @property
     def state_label(self) -> str:
-        suspended = self.mine.device_state != DeviceState.ACTIVE
-        return str((DeviceState if suspended else GrantState)(self.state).label)
+        return self.mine.state_label
 
     @property
     def since(self) -> datetime:
@@ -175,21 +204,7 @@ class DeviceRow(NamedTuple):
 def _holdings_on_devices_of(user: Any, now: Any) -> QuerySet[Any, Any]:
     reached = _live(now).filter(user=user).values("device")
     grants = _live(now).filter(device__in=reached).order_by("granted_at", "pk")
-    return grants.values_list(
-        "pk",
-        "user",
-        "user__username",
-        "state",
-        "share",
-        "granted_at",
-        "last_used_at",
-        "device",
-        "device__kind",
-        "device__serial",
-        "device__state",
-        "device__expires_at",
-        "device__full_access_until",
-    )
+    return grants.values_list(*HOLDING)
 
 
 def device_list(user: User, *, now: datetime) -> list[DeviceRow]:
@@ -217,41 +232,62 @@ def sharing_counts() -> QuerySet[SecurityDevice]:
 
 @dataclass(frozen=True)
 class Affected:
-    """A user of a device that may be revoked, and the devices he could still answer with afterwards."""
+    """A user of a device that may be taken away, and his ways in afterwards. What sleeps for its sake wakes."""
 
+    user_id: int
     username: str
-    is_owner: bool
-    left: list[SecurityDevice]
+    mine: Holding
+    left: list[Holding]
+    is_stranded: bool
+
+    @property
+    def is_owner(self) -> bool:
+        return not self.mine.is_borrowed
 
 
-def affected_by_revoking(device: SecurityDevice) -> list[Affected]:
-    """Everybody who may answer with `device`, its owner first. What sleeps for its sake comes back."""
-    users = DeviceGrant.objects.filter(device=device, state__in=LIVE).values("user")
-    grants = DeviceGrant.objects.filter(user__in=users, state__in=LIVE)
+def affected_by(device_id: uuid.UUID, *, now: datetime) -> list[Affected]:
+    """Everybody who may answer with the device, its owner first, and what he has left without it. One query."""
+    users = _live(now).filter(device=device_id).values("user")
+    return _affected(_held(now, user__in=users), Loss(devices=frozenset([device_id])))
+
+
+def stranded_by(device: SecurityDevice, *, now: datetime) -> list[str]:
+    """The usernames whose last way in the device is."""
+    return [row.username for row in affected_by(device.pk, now=now) if row.is_stranded]
+
+
+def affected_by_loss(users: Collection[int], loss: Loss, *, now: datetime) -> list[Affected]:
+    """Those of `users` who lose a grant by it. One query."""
+    return _affected(_held(now, user__in=users), loss)
+
+
+def _affected(held: Iterable[Holding], loss: Loss) -> list[Affected]:
     by_user = defaultdict(list)
-    for grant in grants.select_related("device", "user").order_by("granted_at", "pk"):
-        by_user[grant.user.username].append(grant)
-    rows = [_affected(device, theirs) for theirs in by_user.values()]
+    for holding in held:
+        by_user[holding.user_id].append(holding)
+    rows = []
+    for theirs in by_user.values():
+        lost = next((holding for holding in theirs if loss.takes(holding)), None)
+        if lost is not None:
+            left, is_stranded = ways_in(theirs, loss), strands(theirs, loss)
+            rows.append(Affected(lost.user_id, lost.username, lost, left, is_stranded))
     return sorted(rows, key=lambda row: (not row.is_owner, row.username))
 
 
-def _affected(device: SecurityDevice, theirs: list[DeviceGrant]) -> Affected:
-    lost = next(grant for grant in theirs if grant.device_id == device.pk)
-    good = [GrantState.ACTIVE, GrantState.DORMANT] if lost.is_borrowed else [GrantState.ACTIVE]
-    left = [g.device for g in theirs if g is not lost and g.state in good]
-    left = [device for device in left if device.state == DeviceState.ACTIVE]
-    return Affected(lost.user.username, not lost.is_borrowed, left)
+def ways_in_now(user: User, *, now: datetime) -> list[Holding]:
+    """What lets the user in now; read inside the transaction that takes something away."""
+    return ways_in(_held(now, user=user.pk))
+
+
+def _held(now: datetime, **whose: object) -> list[Holding]:
+    grants = _live(now).filter(**whose).order_by("granted_at", "pk")
+    return [Holding._make(row) for row in grants.values_list(*HOLDING)]
 
 
 def is_used_by_person(device: SecurityDevice, person: Entity) -> bool:
     """Does anybody who may answer with `device` have the same person behind him?"""
     users = User.objects.filter(grants__device=device, grants__state__in=LIVE)
-    return any(is_same_person(person, user.entity) for user in users.select_related("entity"))
-
-
-def is_same_person(a: Entity, b: Entity) -> bool:
-    """The same entity, or different ones with the same identification data."""
-    return a.pk == b.pk or not differences(a.identification(), b.identification())
+    return any(person.is_same_person_as(user.entity) for user in users.select_related("entity"))
 
 
 def has_answered(device: SecurityDevice) -> bool:
@@ -266,8 +302,13 @@ def known_serials(serials: Collection[str]) -> set[str]:
 
 def active_users(usernames: Collection[str]) -> dict[str, User]:
     """The active users with one of these names, by name, with their entities."""
-    found = User.objects.filter(username__in=usernames, is_active=True).order_by("pk")
-    locked = found.select_for_update(
-        of=("self",), no_key=True
-    )  # a share may be deciding about them
-    return {user.username: user for user in locked.select_related("entity")}
+    locked = User.objects.locked()  # a share may be deciding about them
+    found = locked.filter(username__in=usernames, is_active=True).order_by("pk")
+    return {user.username: user for user in found.select_related("entity")}
+
+
+def standing_of_code(challenge: Challenge | None) -> Standing | None:
+    """What became of the SMS with the code that answers the challenge. One query."""
+    if challenge is None:
+        return None
+    return standing(user=challenge.user, event="sms_code", fact=str(challenge.pk))

@@ -1,11 +1,15 @@
 """Refusals of a proof and of staff's work with devices; what a typed response may look like. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol, TypeVar
+from uuid import UUID
 
 from django.utils.translation import gettext_lazy as _
 
 from portal.errors import Reason
+from sls.catalog import DeviceKind, traits
 
 TRIES_PER_CHALLENGE = 3
 TRIES_PER_SMS_CODE = 5
@@ -89,6 +93,81 @@ class StockRefusal(Reason):
         _("Only a Security Code Card that is not revoked can be printed."),
         _("Choose another device."),
     )
+    WOULD_STRAND = (
+        "would_strand_users",
+        _("No way in would remain"),
+        _("A username that uses the device could no longer log in."),
+        _("Issue a Temporary Code first, or confirm that you mean it."),
+    )
+
+
+EXPIRES_SOON = timedelta(days=3)
+
+
+class Held(Protocol):
+    """A live grant as `queries.holdings` reads it."""
+
+    @property
+    def grant_id(self) -> int: ...
+    @property
+    def device_id(self) -> UUID: ...
+    @property
+    def kind(self) -> str: ...
+    @property
+    def state(self) -> str: ...
+    @property
+    def device_state(self) -> str: ...
+    @property
+    def expires_at(self) -> datetime | None: ...
+    @property
+    def is_borrowed(self) -> bool: ...
+
+
+H = TypeVar("H", bound=Held)
+
+
+@dataclass(frozen=True)
+class Loss:
+    """What somebody is about to take away: devices for everybody who uses them, or single grants."""
+
+    devices: frozenset[UUID] = frozenset()
+    grants: frozenset[int] = frozenset()
+
+    def takes(self, held: Held) -> bool:
+        return held.device_id in self.devices or held.grant_id in self.grants
+
+
+NOTHING = Loss()
+
+
+def ways_in(held: Iterable[H], loss: Loss = NOTHING) -> list[H]:
+    """
+    Which of one user's live grants let him in after `loss`. What sleeps for the sake of a borrowed device
+    wakes when that is lost; SMS codes count only for want of a permanent device.
+    """
+    grants = list(held)
+    wakes = any(loss.takes(one) and one.is_borrowed and one.state == "active" for one in grants)
+    good = {"active", "dormant"} if wakes else {"active"}
+    open_now = [one for one in grants if one.state == "active" and one.device_state == "active"]
+    ends_sms = any(traits(one.kind).is_permanent for one in open_now)
+    return [
+        one
+        for one in grants
+        if not loss.takes(one)
+        and one.state in good
+        and one.device_state == "active"
+        and not (one.kind == DeviceKind.SMS and ends_sms)
+    ]
+
+
+def strands(held: Sequence[H], loss: Loss) -> bool:
+    """Has he a way in now, and none after `loss`? Who had none before is not stranded by it."""
+    return bool(ways_in(held)) and not ways_in(held, loss)
+
+
+def ends_soon(held: Iterable[H], now: datetime) -> list[H]:
+    """Those that end by themselves in the next days."""
+    return [one for one in held if one.expires_at and one.expires_at <= now + EXPIRES_SOON]
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.views.decorators.http import require_POST
+from django.views.decorators.http import require_http_methods
 
 from sls.access import proven_or_new
 
@@ -12,9 +12,11 @@ from .forms import Choice, EnrolmentForm
 PAGES = {Choice.SHARE: "sharing:owner", Choice.PHONE: "enrol_phone", Choice.CARD: "enrol_card"}
 
 
-@require_POST
+@require_http_methods(["GET", "POST"])
 @proven_or_new
 def choose(request: HttpRequest) -> HttpResponse:
+    if request.method == "GET":  # a reload; the menu stands where the devices will
+        return redirect("settings:secure_login")
     form = EnrolmentForm(request.POST)
     if form.is_valid():
         return redirect(PAGES[Choice(form.cleaned_data["choice"])])

@@ -4,23 +4,20 @@ import hashlib
 import secrets
 from contextlib import suppress
 from datetime import datetime
+from functools import partial
 from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.db import transaction
 from django.db.models import (
-    BigIntegerField,
-    CharField,
-    DateTimeField,
     Exists,
     OuterRef,
     QuerySet,
-    UUIDField,
 )
 
-from portal import audit, credentials, throttle
+from portal import audit, credentials, steps, throttle
 from portal.caller import Caller
-from portal.compiled import compiled_update, insert
+from portal.compiled import insert
 from portal.errors import Refused
 from portal.models import OutboxMessage, User
 from portal.models.account import normalise_username
@@ -34,7 +31,6 @@ from sls.devices.rules import ProofRefusal
 from sls.models import (
     AttemptState,
     DeviceGrant,
-    GrantState,
     LoginAttempt,
     LoginPrompt,
     Preference,
@@ -88,8 +84,11 @@ def begin(
         user = credentials.check(name, password, now=now, limits=(throttle.SECOND_FACTOR_OF_USER,))
         if user is None:
             raise Refused(LoginRefusal.INVALID_CREDENTIALS)
-        throttle.give_back(limits)
-        return _begin(user, is_new_browser=not is_known, by=by, now=now)
+        try:
+            return _begin(user, limits, is_new_browser=not is_known, by=by, now=now)
+        except Refused:  # the password was right all the same
+            throttle.give_back(limits)
+            raise
     except Refused as refused:
         refused.wait = throttle.longest_wait(limits, now=now)
         # The history of a username shows what strangers tried; typed names that are nobody's are not kept.
@@ -104,12 +103,16 @@ def begin(
 
 
 @transaction.atomic(durable=True)
-def _begin(user: User, *, is_new_browser: bool, by: Caller, now: datetime) -> Begun:
+def _begin(
+    user: User, tries: list[throttle.Pair], *, is_new_browser: bool, by: Caller, now: datetime
+) -> Begun:
+    """The password was right: the `tries` spent on it are given back."""
     grants = answerable_grants(user, now=now)
     if grants:
-        return _ask(user, grants, is_new_browser=is_new_browser, by=by, now=now)
+        return _ask(user, grants, tries, is_new_browser=is_new_browser, by=by, now=now)
     if was_protected(user):
         raise Refused(LoginRefusal.DEVICE_REQUIRED)
+    throttle.give_back(tries)
     throttle.clear([(throttle.PASSWORD_OF_NAME, user.username)])
     if is_new_browser:
         enqueue([new_browser(user, fact=secrets.token_hex(8), device=None, by=by, now=now)])
@@ -123,12 +126,13 @@ def confirm(user: User, *, by: Caller, now: datetime) -> Begun:
     grants = answerable_grants(user, now=now)
     if not grants:
         raise Refused(LoginRefusal.LOGIN_OVER)
-    return _ask(user, grants, is_new_browser=False, confirms=True, by=by, now=now)
+    return _ask(user, grants, [], is_new_browser=False, confirms=True, by=by, now=now)
 
 
 def _ask(
     user: User,
     grants: list[DeviceGrant],
+    tries: list[throttle.Pair],
     *,
     is_new_browser: bool,
     by: Caller,
@@ -153,6 +157,8 @@ def _ask(
     prompt = None
     if not has_choice:  # else the phone is asked when it is chosen
         prompt = _ask_phone(attempt, is_known_browser=not is_new_browser, now=now)
+    if tries:
+        throttle.give_back(tries)
     audit.record(event=events.LOGIN_BEGUN, by=by, subject=user, at=now, login=str(attempt.pk))
     return Begun(user, attempt, mark, has_choice=has_choice, prompt=prompt)
 
@@ -245,76 +251,6 @@ def _choose(
     return prompt
 
 
-def complete(
-    attempt: LoginAttempt, *, response: str, by: Caller, now: datetime, known_browser: str = ""
-) -> DeviceGrant:
-    """
-    Judge the response and end the attempt; the grant that verified it. A full success forgets the failures
-    of the name and of the known browser. Raises Refused.
-    """
-    failures = [
-        (throttle.PASSWORD_OF_NAME, attempt.user.username),
-        (throttle.PASSWORD_IN_KNOWN_BROWSER, known_browser),
-    ]
-    with audit.refusals(
-        event=events.LOGIN_COMPLETED, by=by, subject=attempt.user, at=now, login=str(attempt.pk)
-    ):
-        if attempt.challenge is None or attempt.grant is None:
-            raise Refused(LoginRefusal.LOGIN_OVER)
-        challenges.spend(attempt.challenge, users=[attempt.user], session=attempt.session, now=now)
-        tells = not (is_mark_of(attempt.user, known_browser) or attempt.confirms)
-        return _complete(attempt, response, failures, tells=tells, by=by, now=now)
-
-
-@transaction.atomic(durable=True)
-def _complete(
-    attempt: LoginAttempt,
-    response: str,
-    failures: list[throttle.Pair],
-    *,
-    tells: bool,
-    by: Caller,
-    now: datetime,
-) -> DeviceGrant:
-    grant, challenge = attempt.grant, attempt.challenge
-    assert grant is not None
-    assert challenge is not None
-    user = attempt.user
-    if user.get_session_auth_hash() != attempt.password_mark:
-        raise Refused(LoginRefusal.LOGIN_OVER)
-    challenges.answer(
-        challenge,
-        response,
-        users=[user],
-        purpose=Purpose.LOGIN,
-        session=attempt.session,
-        now=now,
-        also_clear=failures,
-    )
-    if not _end(pk=attempt.pk, password=user.password, now=now) or not _use(pk=grant.pk, now=now):
-        raise Refused(LoginRefusal.LOGIN_OVER)
-    prefer(attempt, grant)
-    if tells:
-        enqueue([new_browser(user, fact=str(attempt.pk), device=grant, by=by, now=now)])
-    audit.record(
-        event=events.LOGIN_COMPLETED,
-        by=by,
-        subject=user,
-        at=now,
-        login=str(attempt.pk),
-        device=grant.device.serial_masked,
-    )
-    return grant
-
-
-def prefer(attempt: LoginAttempt, grant: DeviceGrant) -> None:
-    """Which device is asked for first from now on; only one may be."""
-    if attempt.preference:
-        DeviceGrant.objects.filter(user=attempt.user, is_preferred=True).update(is_preferred=False)
-    if attempt.preference == Preference.THIS_FIRST:
-        DeviceGrant.objects.filter(pk=grant.pk).update(is_preferred=True)
-
-
 def new_browser(
     user: User, *, fact: str, device: DeviceGrant | None, by: Caller, now: datetime
 ) -> OutboxMessage:
@@ -343,34 +279,23 @@ def _claim(attempt: LoginAttempt, *, now: datetime, **columns: object) -> None:
         raise Refused(LoginRefusal.LOGIN_OVER)
 
 
-@compiled_update(pk=UUIDField(), password=CharField(), now=DateTimeField())
-def _end(pk: Any, password: Any, now: Any) -> tuple[QuerySet[LoginAttempt], dict[str, Any]]:
-    return waiting(pk, password, now), {"state": AttemptState.COMPLETED}
-
-
-@compiled_update(pk=BigIntegerField(), now=DateTimeField())
-def _use(pk: Any, now: Any) -> tuple[QuerySet[DeviceGrant], dict[str, Any]]:
-    return DeviceGrant.objects.filter(pk=pk, state=GrantState.ACTIVE), {"last_used_at": now}
-
-
 def close_expired(*, now: datetime) -> None:
     """
     Close the logins nobody finished in time, and tell their users that the password was right (abuse-cases.md
     section 3, decision 3): some a day, and nothing when the login was begun anew and finished there.
     """
-    for attempt in queries.unfinished(now=now):
-        is_news = not (attempt.confirms or attempt.was_finished_anew)  # type: ignore[attr-defined]
-        is_news = is_news and now - attempt.started_at < throttle.DAY
-        budget = [(throttle.UNFINISHED_NOTICES_OF_USER, attempt.user.username)]
-        tells = is_news and not throttle.spend(budget, now=now)
-        _close(attempt, is_news=is_news, tells=tells, now=now)
+    steps.take(partial(_close, attempt, now=now) for attempt in queries.unfinished(now=now))
 
 
 @transaction.atomic(durable=True)
-def _close(attempt: LoginAttempt, *, is_news: bool, tells: bool, now: datetime) -> None:
+def _close(attempt: LoginAttempt, *, now: datetime) -> None:
     ours = LoginAttempt.objects.filter(pk=attempt.pk, state=AttemptState.PENDING)
     if not ours.update(state=AttemptState.EXPIRED):
         return  # another process was here first
+    is_news = not (attempt.confirms or attempt.was_finished_anew)  # type: ignore[attr-defined]
+    is_news = is_news and now - attempt.started_at < throttle.DAY
+    budget = [(throttle.UNFINISHED_NOTICES_OF_USER, attempt.user.username)]
+    tells = is_news and not throttle.spend(budget, now=now)
     where = {"address": attempt.address, "browser": attempt.browser}
     if tells:
         notice = notices.unfinished_login(

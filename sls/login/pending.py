@@ -11,6 +11,7 @@ from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 from django.utils.http import url_has_allowed_host_and_scheme
 
+from portal.clock import TOLERANCE
 from portal.compiled import compiled
 from portal.errors import Refused
 from portal.models import User
@@ -42,15 +43,23 @@ def load(request: HttpRequest) -> LoginAttempt | None:
     kept = request.session.get(KEY)
     if kept is None:
         return None
-    attempt: LoginAttempt | None = _waiting.first(pk=kept["attempt"], now=timezone.now())
+    now = timezone.now()
+    attempt: LoginAttempt | None = _waiting.first(
+        pk=kept["attempt"], now=now, latest=now + TOLERANCE
+    )
     if attempt is None or not constant_time_compare(attempt.session, digest(kept["mark"])):
         return None
     return attempt
 
 
-@compiled(pk=UUIDField(), now=DateTimeField())
-def _waiting(pk: Any, now: Any) -> QuerySet[LoginAttempt]:
-    found = LoginAttempt.objects.filter(pk=pk, state=AttemptState.PENDING, expires_at__gt=now)
+@compiled(pk=UUIDField(), now=DateTimeField(), latest=DateTimeField())
+def _waiting(pk: Any, now: Any, latest: Any) -> QuerySet[LoginAttempt]:
+    found = LoginAttempt.objects.filter(
+        pk=pk,
+        state=AttemptState.PENDING,
+        expires_at__gt=now,
+        started_at__lte=latest,  # one that has not begun yet would live for longer than others
+    )
     return found.select_related("user", "grant__device", "challenge__device").defer(
         "grant__device__secret"
     )

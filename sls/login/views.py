@@ -26,14 +26,14 @@ from sls.access import PROVEN_AT
 from sls.browsers import browser_in_words
 from sls.catalog import DeviceKind, Element
 from sls.devices.forms import ResponseForm
-from sls.devices.queries import answerable_grants
+from sls.devices.queries import answerable_grants, standing_of_code
 from sls.devices.rules import ProofRefusal
 from sls.models import DeviceGrant, LoginAttempt, LoginPrompt, PromptState
 from sls.prompts import operations as prompts
 from sls.prompts.queries import prompt_of
 
 from . import operations, pending, queries
-from .completion import complete_by_push
+from .completion import complete, complete_by_push
 from .forms import DeviceForm, PasswordForm
 from .rules import LoginRefusal
 
@@ -164,7 +164,7 @@ def respond(request: HttpRequest, element: Element) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         try:
             pending.refuse_older(request, attempt)
-            grant = operations.complete(
+            grant = complete(
                 attempt,
                 response=form.cleaned_data["response"],
                 by=caller(request),
@@ -196,6 +196,9 @@ def _device_page(
         "refusal": refusal,
         "is_dead": refusal not in ALIVE_AFTER,
     }
+    if attempt.grant.device.kind == DeviceKind.SMS:
+        context |= {"standing": standing_of_code(attempt.challenge)}
+        context |= {"again_url": reverse("login_code")}
     return render(request, "sls/login/respond.html", context)
 
 

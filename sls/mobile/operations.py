@@ -8,7 +8,7 @@ device of its person, if there is one, and SMS codes never come back beside a pe
 from datetime import datetime
 
 from django.conf import settings
-from django.db import IntegrityError, transaction
+from django.db import transaction
 
 from portal import audit, throttle
 from portal.caller import Caller
@@ -75,14 +75,13 @@ def send_code(number: PhoneNumber, *, by: Caller, now: datetime) -> NumberCheck:
     with audit.refusals(event=events.NUMBER_ASKED, by=by, subject=by.user, at=now, **facts):
         if number.entity_id != by.user.entity_id:
             raise Refused(NumberRefusal.CHECK_OVER)
-        try:
-            return _send_code(by.user, number, by=by, now=now)
-        except IntegrityError as error:  # two tabs at once: one code was sent
-            raise Refused(ProofRefusal.TOO_SOON) from error
+        return _send_code(by.user, number, by=by, now=now)
 
 
 @transaction.atomic(durable=True)
 def _send_code(user: User, number: PhoneNumber, *, by: Caller, now: datetime) -> NumberCheck:
+    if not User.objects.locked().filter(pk=user.pk, is_active=True).exists():
+        raise Refused(NumberRefusal.CHECK_OVER)
     check = queries.open_check(user)
     if check is None or check.number_id != number.pk:
         check = _new_check(user, number, now=now)
@@ -154,8 +153,7 @@ def use_for_login(number: PhoneNumber, *, by: Caller, now: datetime) -> DeviceGr
 @transaction.atomic(durable=True)
 def _use_for_login(user: User, number: PhoneNumber, *, by: Caller, now: datetime) -> DeviceGrant:
     # Locked, because a permanent device that is handed over or shared meanwhile must be seen.
-    locked = User.objects.select_for_update(of=("self",), no_key=True)
-    if not locked.filter(pk=user.pk, is_active=True).exists():
+    if not User.objects.locked().filter(pk=user.pk, is_active=True).exists():
         raise Refused(NumberRefusal.CHECK_OVER)
     if queries.has_permanent_device(user):
         raise Refused(NumberRefusal.PERMANENT_ACTIVE)

@@ -3,6 +3,7 @@
 from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
@@ -12,6 +13,7 @@ from portal.caller import SignedInRequest, caller
 from portal.errors import Reason, Refused
 from portal.models import PhoneNumber
 from sls.access import freshly_proven, proven_or_new
+from sls.devices.queries import standing_of_code
 from sls.devices.rules import ProofRefusal
 
 from . import operations, queries
@@ -96,6 +98,8 @@ def verify(request: SignedInRequest) -> HttpResponse:
         "challenge": check.challenge,
         "refusal": refusal,
         "is_dead": refusal not in ALIVE_AFTER,
+        "standing": standing_of_code(check.challenge),
+        "again_url": reverse("settings:mobile_code"),
     }
     return render(request, "sls/mobile/code.html", context)
 

@@ -11,9 +11,11 @@ from .phone import (
     PhoneUser,
     Platform,
 )
+from .policy import ReviewPolicy
 from .prompt import LoginPrompt, PromptReport, PromptState
 from .reset import PasswordReset, ResetState
 from .share import ShareRequest, ShareState
+from .support import CallerCheck, CheckState, ClientRecord, Suspension
 from .temporary import (
     CardRequestState,
     CodeRequestState,
@@ -25,9 +27,12 @@ from .temporary import (
 __all__ = [
     "ActivationState",
     "AttemptState",
+    "CallerCheck",
     "CardRequestState",
     "Challenge",
     "ChallengeState",
+    "CheckState",
+    "ClientRecord",
     "CodeRequestState",
     "DeviceGrant",
     "DeviceState",
@@ -50,8 +55,10 @@ __all__ = [
     "PromptState",
     "Purpose",
     "ResetState",
+    "ReviewPolicy",
     "SecurityDevice",
     "ShareRequest",
     "ShareState",
+    "Suspension",
     "TemporaryCodeRequest",
 ]

@@ -19,6 +19,7 @@ class Purpose(models.TextChoices):
     ACTIVATE = "activate", _("Activate a device")
     RESET = "reset", _("Set a new password")
     PHONE = "phone", _("Activate a phone")
+    CALLER_CHECK = "caller_check", _("Check a caller")
 
 
 class ChallengeState(models.TextChoices):
@@ -38,7 +39,9 @@ class Challenge(models.Model):
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", db_index=False
+    )
     device = models.ForeignKey(SecurityDevice, models.PROTECT, related_name="challenges")
     purpose = models.CharField(max_length=12, choices=Purpose)
     session = models.CharField(max_length=64)

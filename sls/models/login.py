@@ -33,7 +33,7 @@ class LoginAttempt(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     user = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.CASCADE, related_name="login_attempts"
+        settings.AUTH_USER_MODEL, models.CASCADE, related_name="login_attempts", db_index=False
     )
     session = models.CharField(max_length=64)
     password_mark = models.CharField(max_length=64)

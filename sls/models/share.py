@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from .challenge import Challenge
 from .device import SecurityDevice
+from .policy import ReviewPolicy
 
 
 class ShareState(models.TextChoices):
@@ -56,6 +57,14 @@ class ShareRequest(models.Model):
         _("status"), max_length=10, choices=ShareState, default=ShareState.DRAFT
     )
     reasons = models.JSONField(_("reasons"), default=list, blank=True)
+    # What was found at submission, by review reason (`sls.review`), and the rules that judged it.
+    findings = models.JSONField(_("findings"), default=dict, blank=True)
+    policy = models.ForeignKey(
+        ReviewPolicy, models.PROTECT, null=True, blank=True, related_name="+", editable=False
+    )
+    reviewers = models.PositiveSmallIntegerField(_("reviewers needed"), default=0)
+    decision_reason = models.CharField(_("reason of the decision"), max_length=40, blank=True)
+    client_note = models.CharField(_("note of the client"), max_length=500, blank=True)
     created_at = models.DateTimeField(_("started at"))
     expires_at = models.DateTimeField(_("expires at"))
     proven_at = models.DateTimeField(_("device confirmed at"), null=True, blank=True)
@@ -104,7 +113,17 @@ class ShareRequest(models.Model):
         ]
         indexes: ClassVar = [
             models.Index(fields=["requester", "owner", "-ended_at"], name="shares_of_a_pair"),
-            models.Index(fields=["state", "submitted_at"], name="queue_of_pending_shares"),
+            models.Index(fields=["state", "submitted_at", "id"], name="queue_of_shares"),
+            models.Index(
+                fields=["owner"],
+                condition=Q(state=ShareState.PENDING),
+                name="pending_shares_of_an_owner",
+            ),
+            models.Index(
+                fields=["-submitted_at"],
+                condition=Q(submitted_at__isnull=False),
+                name="submitted_shares",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -7,7 +7,7 @@ Until it is confirmed nobody has a grant for it, so it opens nothing; afterwards
 from datetime import datetime
 
 from django.conf import settings
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.db.models import QuerySet
 
 from portal import audit, throttle
@@ -37,14 +37,13 @@ def request(*, by: Caller, now: datetime) -> OnlineCardRequest:
     with audit.refusals(event=events.CARD_REQUESTED, by=by, subject=by.user, at=now):
         if throttle.spend([(throttle.ONLINE_CARDS_OF_USER, by.username)], now=now):
             raise Refused(CardRefusal.TOO_MANY_CARDS)
-        try:
-            return _request(by.user, by=by, now=now)
-        except IntegrityError as error:  # he asked in two tabs at once
-            raise Refused(CardRefusal.REQUEST_OVER) from error
+        return _request(by.user, by=by, now=now)
 
 
 @transaction.atomic(durable=True)
 def _request(user: User, *, by: Caller, now: datetime) -> OnlineCardRequest:
+    if not User.objects.locked().filter(pk=user.pk, is_active=True).exists():
+        raise Refused(CardRefusal.REQUEST_OVER)
     unconfirmed = OnlineCardRequest.objects.filter(user=user, state=CardRequestState.SHOWN)
     replaced = list(unconfirmed.values_list("device", flat=True))
     unconfirmed.update(state=CardRequestState.REPLACED)
@@ -116,7 +115,7 @@ def confirm(card: OnlineCardRequest, *, response: str, by: Caller, now: datetime
 @transaction.atomic(durable=True)
 def _confirm(card: OnlineCardRequest, response: str, *, by: Caller, now: datetime) -> DeviceGrant:
     # Locked, because a share that is decided meanwhile must see the card, or be seen.
-    ours = User.objects.select_for_update(of=("self",), no_key=True).select_related("entity")
+    ours = User.objects.locked().select_related("entity")
     user = ours.filter(pk=card.user_id, is_active=True).first()
     if user is None or user != by.user or card.challenge is None:
         raise Refused(CardRefusal.REQUEST_OVER)

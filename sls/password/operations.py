@@ -17,7 +17,7 @@ from django.db.models import Exists, F, OuterRef
 from portal import audit, throttle
 from portal.caller import Caller
 from portal.errors import Refused
-from portal.models import BrowserSession, User
+from portal.models import BrowserSession, MessagePurpose, Urgency, User
 from portal.models.account import normalise_username
 from portal.outbox.enqueue import enqueue, message
 from sls import events, links
@@ -107,6 +107,8 @@ def _send_link(user: User | None, *, used_up: list[str], by: Caller, now: dateti
         fact=now.isoformat(),
         now=now,
         life=settings.RESET_LIFE,
+        purpose=MessagePurpose.LINK,
+        urgency=Urgency.URGENT,
         reset_token=link,
         minutes=int(settings.RESET_LIFE.total_seconds() // 60),
     )

@@ -16,6 +16,7 @@ from portal.models.account import normalise_username
 from portal.outbox import subscriptions
 from portal.outbox.enqueue import enqueue, message
 from sls import events, pins
+from sls.devices.rules import StockRefusal
 from sls.models import (
     DeviceGrant,
     DeviceState,
@@ -44,12 +45,24 @@ def prove(signed: Signed, *, by: Caller, now: datetime) -> None:
         raise
 
 
-@transaction.atomic(durable=True)
-def freeze(phone: Phone, *, reason: str, by: Caller, now: datetime) -> bool:
+def freeze(
+    phone: Phone, *, reason: str, by: Caller, now: datetime, may_strand: bool = True
+) -> bool:
     """
     Nothing on the phone counts until it is thawed: no approval, no passcode, no waiting prompt. Everybody on
-    it is told. False when it is not active.
+    it is told. False when it is not active. A lost phone is frozen whatever it leaves behind; staff are asked
+    first (`may_strand` is False until they have confirmed). Raises Refused.
     """
+    with audit.refusals(
+        event=events.PHONE_FROZEN, by=by, subject=None, at=now, phone=str(phone.pk)
+    ):
+        return _freeze(phone, reason, may_strand, by=by, now=now)
+
+
+@transaction.atomic(durable=True)
+def _freeze(phone: Phone, reason: str, may_strand: bool, *, by: Caller, now: datetime) -> bool:
+    if not may_strand:
+        _refuse_stranding(phone, now=now)
     ours = Phone.objects.filter(pk=phone.pk, state=PhoneState.ACTIVE)
     if not ours.update(state=PhoneState.FROZEN, frozen_at=now):
         return False
@@ -82,17 +95,30 @@ def _thaw(phone: Phone, reason: str, *, by: Caller, now: datetime) -> None:
     _record(events.PHONE_THAWED, rows, by=by, now=now, phone=str(phone.pk), reason=reason)
 
 
-def retire(phone: Phone, *, reason: str, by: Caller, now: datetime) -> bool:
-    """Staff disable a phone for good, for everybody on it; False when it is. Raises Refused."""
+def _refuse_stranding(phone: Phone, *, now: datetime) -> None:
+    stranded = [row.username for row in queries.affected_by(phone, now=now) if row.is_stranded]
+    if stranded:
+        raise Refused(StockRefusal.WOULD_STRAND, users=stranded)
+
+
+def retire(
+    phone: Phone, *, reason: str, by: Caller, now: datetime, may_strand: bool = False
+) -> bool:
+    """
+    Staff disable a phone for good, for everybody on it; False when it is. Raises Refused, also where a user
+    would be left without any way in, unless `may_strand` says that this is meant.
+    """
     with audit.refusals(
         event=events.PHONE_RETIRED, by=by, subject=None, at=now, phone=str(phone.pk)
     ):
         _refuse_own_person(phone, by)
-        return _retire(phone, reason=reason, by=by, now=now)
+        return _retire(phone, reason, may_strand, by=by, now=now)
 
 
 @transaction.atomic(durable=True)
-def _retire(phone: Phone, *, reason: str, by: Caller, now: datetime) -> bool:
+def _retire(phone: Phone, reason: str, may_strand: bool, *, by: Caller, now: datetime) -> bool:
+    if not may_strand:
+        _refuse_stranding(phone, now=now)
     rows = list(queries.all_usernames_on([phone]))
     if not _end_phones([phone], now=now):
         return False

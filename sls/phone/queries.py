@@ -1,12 +1,14 @@
 """Reading phones and the usernames on them."""
 
 from collections.abc import Collection
+from datetime import datetime
 from uuid import UUID
 
 from django.db.models import QuerySet
 
 from portal.models import User
-from sls.devices.queries import is_same_person
+from sls.devices.queries import Affected, affected_by_loss
+from sls.devices.rules import Loss
 from sls.models import DeviceGrant, GrantState, Phone, PhoneUser
 from sls.models.device import LIVE
 from sls.pins import PersonalData
@@ -54,7 +56,14 @@ def personal_data(users: Collection[User]) -> PersonalData:
 def is_used_by(phone: Phone, by: User) -> bool:
     """Does a username on the phone have the same person behind it as this member of staff?"""
     users = User.objects.filter(phones__phone=phone, phones__is_active=True)
-    return any(is_same_person(by.entity, user.entity) for user in users.select_related("entity"))
+    return any(by.entity.is_same_person_as(user.entity) for user in users.select_related("entity"))
+
+
+def affected_by(phone: Phone, *, now: datetime) -> list[Affected]:
+    """Everybody on the phone, and what he has left without it."""
+    rows = list(all_usernames_on([phone]))
+    loss = Loss(grants=frozenset(row.grant_id for row in rows))
+    return affected_by_loss([row.user_id for row in rows], loss, now=now)
 
 
 def device_ids(rows: Collection[PhoneUser]) -> list[UUID]:

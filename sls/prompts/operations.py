@@ -18,12 +18,12 @@ from django.db.models import F
 
 from portal import audit, throttle
 from portal.caller import Caller
+from portal.clock import TOLERANCE
 from portal.errors import Refused
 from portal.live.publish import look_again
 from portal.models import Channel, User
 from portal.outbox.enqueue import enqueue, message
 from sls import events
-from sls.devices.queries import is_same_person
 from sls.models import (
     AttemptState,
     DeviceGrant,
@@ -215,6 +215,7 @@ def _approve(prompt: LoginPrompt, evidence: str, *, by: Caller, now: datetime) -
         queries.PHONE_IS_ACTIVE,
         queries.PHONE_USER_IS_ACTIVE,
         queries.grant_of_phone_user_is_active(),
+        created_at__lte=now + TOLERANCE,  # by a clock that is ahead it would live for longer
     )
     _claim(prompt, in_order, PromptState.APPROVED, decided_at=now, evidence=evidence, now=now)
     audit.record(event=events.PROMPT_APPROVED, by=by, subject=prompt.user, at=now, **_facts(prompt))
@@ -302,7 +303,7 @@ def handle_report(report: PromptReport, *, note: str, by: Caller, now: datetime)
     closes a case of his own person (R12): raises Refused.
     """
     assert by.user is not None, "the page needs a login"
-    if is_same_person(by.user.entity, report.user.entity):
+    if by.user.entity.is_same_person_as(report.user.entity):
         raise Refused(PromptRefusal.OWN_PERSON)
     still_open = PromptReport.objects.filter(pk=report.pk, handled_at__isnull=True)
     if not still_open.update(handled_by=by.user, handled_at=now, note=note):

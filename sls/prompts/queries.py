@@ -136,7 +136,3 @@ def waiting_on(phone: Phone, *, now: datetime) -> QuerySet[LoginPrompt]:
         .select_related("attempt", "user__entity")
         .order_by("created_at")
     )
-
-
-def open_reports() -> QuerySet[PromptReport]:
-    return PromptReport.objects.filter(handled_at__isnull=True)

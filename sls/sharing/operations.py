@@ -1,35 +1,29 @@
 """
-The share wizard's changes: start, answer, submit; withdraw, cancel, undo.
+The share wizard's changes up to the proof: start, answer. What comes of it: `completion`.
 
 The order of telling matters. Before the owner's password *and* device are proven, the wizard says the
 same thing about everybody; only then does it give reasons (abuse-cases.md section 3, decision 10).
 """
 
 from datetime import datetime
-from typing import Any
 
 from django.conf import settings
-from django.core import signing
 from django.db import IntegrityError, transaction
 from django.db.models import Q
 
 from portal import audit, credentials, throttle
 from portal.caller import Caller
 from portal.errors import Refused
-from portal.models import OutboxMessage, User
+from portal.models import User
 from portal.models.account import normalise_username
-from portal.outbox.enqueue import enqueue, message
 from sls import events
 from sls.devices import challenges
 from sls.devices.queries import live_grants
-from sls.models import DeviceGrant, GrantState, Purpose, ShareRequest, ShareState
-from sls.models.device import ON_ACTIVE_DEVICE, ON_PHYSICAL_DEVICE
+from sls.models import Purpose, ShareRequest, ShareState
 from sls.models.share import OPEN
 
 from . import queries, rules
-from .rules import ReviewReason, ShareRefusal
-
-UNDO_SALT = "sls.sharing.undo"
+from .rules import ShareRefusal
 
 
 def start(*, by: Caller, owner_username: str, owner_password: str, now: datetime) -> ShareRequest:
@@ -142,39 +136,13 @@ def _prove(share: ShareRequest, response: str, *, by: Caller, now: datetime) -> 
         now=now,
     )
     if found := rules.refusals(facts):
-        return _refuse(share, found, ShareState.DRAFT, by=by, now=now, proven_at=now)
-    _claim(share, ShareState.DRAFT, now=now, state=ShareState.PROVEN, proven_at=now)
+        return refuse(share, found, ShareState.DRAFT, by=by, now=now, proven_at=now)
+    claim(share, ShareState.DRAFT, now=now, state=ShareState.PROVEN, proven_at=now)
     audit.record(event=events.SHARE_PROVEN, by=by, subject=share.owner, at=now, share=str(share.pk))
     return share
 
 
-def submit(share: ShareRequest, *, by: Caller, now: datetime) -> ShareRequest:
-    """
-    Step 8: everything once more, under the participants' lock, and then enforced at once, pending, or
-    refused. Raises Refused when the share is no longer the proven one it was.
-    """
-    with audit.refusals(
-        event=events.SHARE_SUBMITTED, by=by, subject=share.owner, at=now, share=str(share.pk)
-    ):
-        return _submit(share, by=by, now=now)
-
-
-@transaction.atomic(durable=True)
-def _submit(share: ShareRequest, *, by: Caller, now: datetime) -> ShareRequest:
-    if share.challenge.session != by.session:  # a proof is not carried over to another login
-        raise Refused(ShareRefusal.START_OVER)
-    facts = queries.facts_now(share, now=now)
-    if facts is None:
-        return _refuse(share, [ShareRefusal.START_OVER], ShareState.PROVEN, by=by, now=now)
-    if found := rules.refusals(facts):
-        return _refuse(share, found, ShareState.PROVEN, by=by, now=now)
-    reasons = rules.review_reasons(facts, frozenset(settings.REVIEW_RULES))
-    if reasons:
-        return _hold(share, reasons, by=by, now=now)
-    return _enforce(share, ShareState.PROVEN, by=by, now=now, submitted_at=now)
-
-
-def _claim(share: ShareRequest, was: ShareState, *, now: datetime, **columns: object) -> None:
+def claim(share: ShareRequest, was: ShareState, *, now: datetime, **columns: object) -> None:
     """Move the row on from what it `was`, once; who comes second is refused and changes nothing."""
     ours = Q(pk=share.pk, state=was)
     if was in OPEN:
@@ -185,7 +153,7 @@ def _claim(share: ShareRequest, was: ShareState, *, now: datetime, **columns: ob
         setattr(share, name, value)
 
 
-def _refuse(
+def refuse(
     share: ShareRequest,
     found: list[ShareRefusal],
     was: ShareState,
@@ -195,7 +163,7 @@ def _refuse(
     **columns: object,
 ) -> ShareRequest:
     codes = [refusal.code for refusal in found]
-    _claim(
+    claim(
         share,
         was,
         now=now,
@@ -214,179 +182,6 @@ def _refuse(
         reasons=codes,
     )
     return share
-
-
-def _hold(
-    share: ShareRequest, reasons: list[ReviewReason], *, by: Caller, now: datetime
-) -> ShareRequest:
-    codes = [str(reason) for reason in reasons]
-    _claim(
-        share,
-        ShareState.PROVEN,
-        now=now,
-        state=ShareState.PENDING,
-        submitted_at=now,
-        reasons=codes,
-    )
-    _grant(share, GrantState.PENDING, now=now)
-    enqueue(_to_both(share, "share_pending", now=now))
-    audit.record(
-        event=events.SHARE_SUBMITTED,
-        by=by,
-        subject=share.owner,
-        at=now,
-        share=str(share.pk),
-        outcome=ShareState.PENDING,
-        reasons=codes,
-    )
-    return share
-
-
-def _enforce(
-    share: ShareRequest, was: ShareState, *, by: Caller, now: datetime, **columns: object
-) -> ShareRequest:
-    """Approved, processed and enforced, in one transaction: the new device in, the old ones kept."""
-    _claim(
-        share,
-        was,
-        now=now,
-        state=ShareState.ENFORCED,
-        approved_at=now,
-        enforced_at=now,
-        **columns,
-    )
-    kept = DeviceGrant.objects.filter(
-        ON_PHYSICAL_DEVICE, user=share.requester, state=GrantState.ACTIVE
-    )
-    kept.update(state=GrantState.DORMANT, confirmed=False)
-    _grant(share, GrantState.ACTIVE, now=now)
-    enqueue(_to_both(share, "share_enforced", now=now))
-    audit.record(
-        event=events.SHARE_APPROVED,
-        by=by,
-        subject=share.owner,
-        at=now,
-        share=str(share.pk),
-        outcome=ShareState.ENFORCED,
-        requester=share.requester.username,
-        device=share.device.serial_masked,
-    )
-    return share
-
-
-def _grant(share: ShareRequest, state: GrantState, *, now: datetime) -> DeviceGrant:
-    return DeviceGrant.objects.create(
-        user=share.requester,
-        device=share.device,
-        share=share,
-        name=str(share.device.get_kind_display()),
-        state=state,
-        confirmed=state == GrantState.ACTIVE,
-        granted_at=now,
-    )
-
-
-def withdraw(share: ShareRequest, *, by: Caller, now: datetime) -> None:
-    """The requester takes back a request that waits for approval. Raises Refused."""
-    with audit.refusals(
-        event=events.SHARE_WITHDRAWN, by=by, subject=share.owner, at=now, share=str(share.pk)
-    ):
-        _end(share, ShareState.PENDING, events.SHARE_WITHDRAWN, by=by, now=now)
-
-
-def cancel(share: ShareRequest, *, by: Caller, now: datetime) -> None:
-    """
-    Either side ends the sharing. The borrower's own devices come back; where he has none, the sharing
-    stays, for nobody is left with one factor unawares. Raises Refused.
-    """
-    with audit.refusals(
-        event=events.SHARE_CANCELLED, by=by, subject=share.requester, at=now, share=str(share.pk)
-    ):
-        _end(share, ShareState.ENFORCED, events.SHARE_CANCELLED, by=by, now=now)
-
-
-def undo(token: str, *, by: Caller, now: datetime) -> ShareRequest:
-    """
-    "This was not me", from the link in the owner's message: ends the share or request whatever it leaves
-    behind. Works once, until the link expires. Raises Refused.
-    """
-    share = shared_by_link(token)
-    with audit.refusals(
-        event=events.SHARE_CANCELLED, by=by, subject=share.owner, at=now, share=str(share.pk)
-    ):
-        state = ShareState(share.state)
-        if state not in (ShareState.ENFORCED, ShareState.PENDING):
-            raise Refused(ShareRefusal.LINK_OVER)
-        _end(share, state, events.SHARE_CANCELLED, by=by, now=now, by_link=True)
-    return share
-
-
-def undo_token(share: ShareRequest) -> str:
-    return signing.dumps(str(share.pk), salt=UNDO_SALT)
-
-
-def shared_by_link(token: str) -> ShareRequest:
-    """The share an undo link names. Raises Refused for a forged or expired link."""
-    try:
-        share_id = signing.loads(token, salt=UNDO_SALT, max_age=settings.UNDO_LIFE)
-    except signing.BadSignature as error:
-        raise Refused(ShareRefusal.LINK_OVER) from error
-    share = queries.shares().filter(pk=share_id).first()
-    if share is None:
-        raise Refused(ShareRefusal.LINK_OVER)
-    return share
-
-
-@transaction.atomic(durable=True)
-def _end(
-    share: ShareRequest,
-    was: ShareState,
-    event: str,
-    *,
-    by: Caller,
-    now: datetime,
-    by_link: bool = False,
-) -> None:
-    _claim(share, was, now=now, state=ShareState.CANCELLED, ended_at=now)
-    DeviceGrant.objects.filter(share=share).update(
-        state=GrantState.ENDED, confirmed=False, ended_at=now
-    )
-    was_in_force = was == ShareState.ENFORCED
-    if was_in_force:
-        DeviceGrant.objects.filter(
-            ON_ACTIVE_DEVICE, user=share.requester, state=GrantState.DORMANT
-        ).update(state=GrantState.ACTIVE, confirmed=True)
-        has_way_in = DeviceGrant.objects.filter(
-            ON_ACTIVE_DEVICE, user=share.requester, state=GrantState.ACTIVE
-        ).exists()
-        if not has_way_in and not by_link:
-            raise Refused(ShareRefusal.WOULD_STRAND)
-    enqueue(_to_both(share, "share_cancelled" if was_in_force else "share_withdrawn", now=now))
-    other = share.owner if by.user == share.requester else share.requester
-    audit.record(event=event, by=by, subject=other, at=now, share=str(share.pk), by_link=by_link)
-
-
-@transaction.atomic(durable=True)
-def close_expired(*, now: datetime) -> int:
-    """Mark wizards nobody finished in time; how many."""
-    stale = ShareRequest.objects.filter(state__in=OPEN, expires_at__lte=now)
-    return stale.update(state=ShareState.EXPIRED, ended_at=now)
-
-
-def _to_both(share: ShareRequest, event: str, *, now: datetime) -> list[OutboxMessage]:
-    words: dict[str, Any] = {
-        "requester": share.requester.username,
-        "owner": share.owner.username,
-        "device": share.device.kind,
-        "serial": share.device.serial_masked,
-        "undo_token": "",
-    }
-    fact = str(share.pk)
-    undo_link = {"undo_token": undo_token(share)}
-    return [
-        message(user=share.requester, event=event, fact=fact, now=now, **words),
-        message(user=share.owner, event=event, fact=fact, now=now, **(words | undo_link)),
-    ]
 
 
 def _requester(by: Caller) -> User:

@@ -7,11 +7,13 @@ silent: facts.md sections 5.2 and 12.
 
 from dataclasses import dataclass, field
 
-from django.db.models import TextChoices
 from django.utils.translation import gettext_lazy as _
 
 from portal.errors import Reason
 from portal.identity import Identification, differences
+from sls.review import AS_SHIPPED, Policy, ReviewReason
+
+NOTE_LENGTH = 500  # characters a client may write to Compliance
 
 
 class ShareRefusal(Reason):
@@ -108,6 +110,16 @@ class ShareRefusal(Reason):
         _("Start the request again."),
         "share-messages#start_over",
     )
+    PROOF_OVER = (
+        "proof_over",
+        _("The proof no longer stands"),
+        _(
+            "Since the request a username was locked or deactivated, or the password of the device "
+            "owner was changed."
+        ),
+        _("It can be approved only when this is mended; otherwise it is rejected."),
+        "share-messages#proof_over",
+    )
     LINK_OVER = (
         "link_over",
         _("This link is no longer valid"),
@@ -124,13 +136,44 @@ class ShareRefusal(Reason):
     )
 
 
-class ReviewReason(TextChoices):
-    """Why Compliance looks at a request before it is in force. Each is switched by `REVIEW_RULES`."""
+class RejectionReason(Reason):
+    """Why Compliance rejects a request, in the words its two parties are told."""
 
-    OTHER_ENTITY = "other_entity", _("The usernames belong to different entities")
-    DOCUMENT_EXPIRED = "document_expired", _("An identification document has expired")
-    COMPLIANCE_FLAG = "compliance_flag", _("An account carries a compliance flag")
-    RECENTLY_REFUSED = "recently_refused", _("The same request was refused in the last 24 hours")
+    IDENTITY_UNCLEAR = (
+        "identity_unclear",
+        _("We could not confirm that both usernames are yours"),
+        _("What we have on record about the two usernames did not let us confirm one person."),
+        _("Contact Client Services to have your data confirmed, then ask again."),
+        "share-messages#identity_unclear",
+    )
+    DOCUMENT_OUTDATED = (
+        "document_outdated",
+        _("An identification document is out of date"),
+        _("A document on record for one of the usernames has expired or has been replaced."),
+        _("Send the current document to Client Services, then ask again."),
+        "share-messages#document_outdated",
+    )
+    ACCOUNT_RESTRICTED = (
+        "account_restricted",
+        _("An account is restricted at present"),
+        _("While our review of one of the accounts is open, its devices cannot be shared."),
+        _("Wait until Client Services has told you that the review is closed, then ask again."),
+        "share-messages#account_restricted",
+    )
+    NOT_CONFIRMED = (
+        "not_confirmed",
+        _("The request was not confirmed"),
+        _("We could not reach you, or you told us that you did not ask for this."),
+        _("If it was you, contact Client Services and ask again; if not, change both passwords."),
+        "share-messages#not_confirmed",
+    )
+    NO_LONGER_POSSIBLE = (
+        "no_longer_possible",
+        _("The request is no longer possible"),
+        _("Since you asked, a device, a password or the data on record has changed."),
+        _("Look at your devices and ask again."),
+        "share-messages#no_longer_possible",
+    )
 
 
 @dataclass(frozen=True)
@@ -162,6 +205,10 @@ class Facts:
     requester_lends: bool = False
     request_is_pending: bool = False
     was_recently_refused: bool = False
+    new_shares: int = 0  # of this device, of late
+    has_recent_change: bool = False
+    entities_of_device: int = 1
+    policy: Policy = AS_SHIPPED
 
 
 def refusals_of_requester(facts: Facts) -> list[ShareRefusal]:
@@ -193,13 +240,18 @@ def is_same_person(a: Party, b: Party) -> bool:
     return a.entity == b.entity or not differences(a.identification, b.identification)
 
 
-def review_reasons(facts: Facts, switched_on: frozenset[str]) -> list[ReviewReason]:
-    """Why somebody must look first; empty means approved, processed and enforced at once."""
+def findings(facts: Facts) -> dict[str, int]:
+    """What a review policy looks at, by reason."""
     parties = (facts.requester, facts.owner)
-    found = {
+    held = {
         ReviewReason.OTHER_ENTITY: facts.requester.entity != facts.owner.entity,
         ReviewReason.DOCUMENT_EXPIRED: any(party.document_has_expired for party in parties),
         ReviewReason.COMPLIANCE_FLAG: any(party.has_compliance_flag for party in parties),
         ReviewReason.RECENTLY_REFUSED: facts.was_recently_refused,
     }
-    return [reason for reason, holds in found.items() if holds and reason in switched_on]
+    counted = {
+        ReviewReason.NEW_SHARES: facts.new_shares,
+        ReviewReason.RECENT_CHANGE: int(facts.has_recent_change),
+        ReviewReason.SEVERAL_ENTITIES: facts.entities_of_device,
+    }
+    return {str(reason): int(number) for reason, number in {**held, **counted}.items()}

@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_GET, require_http_methods
 
 from portal.caller import SignedInRequest, caller
 from portal.errors import Reason, Refused
@@ -19,10 +19,11 @@ from sls.access import proven_or_new
 from sls.devices.forms import ResponseForm
 from sls.devices.rules import ProofRefusal
 from sls.models import ShareRequest, ShareState
+from sls.review import SIGNALS, ReviewReason
 
-from . import operations, pending, queries
-from .forms import OwnerCredentialsForm
-from .rules import ReviewReason, ShareRefusal
+from . import completion, operations, pending, queries
+from .forms import NoteForm, OwnerCredentialsForm
+from .rules import RejectionReason, ShareRefusal
 
 STEPS = [
     gettext_lazy("Device owner"),
@@ -99,11 +100,14 @@ def respond(request: SignedInRequest, share: ShareRequest) -> HttpResponse:
 @proven_or_new
 def review(request: SignedInRequest, share: ShareRequest) -> HttpResponse:
     """Step 8: what will happen, and Continue."""
-    if request.method == "POST":
+    form = NoteForm(request.POST if request.method == "POST" else None)
+    if request.method == "POST" and form.is_valid():
+        note = form.cleaned_data["note"]
         with suppress(Refused):  # the status page says where the request stands now
-            operations.submit(share, by=caller(request), now=timezone.now())
+            completion.submit(share, note=note, by=caller(request), now=timezone.now())
         return redirect("sharing:status", share.pk)
     context = {
+        "form": form,
         "share": share,
         "redundant": queries.redundant_grants(share.requester, now=timezone.now()),
         "step": 3,
@@ -125,9 +129,7 @@ def status(request: SignedInRequest, share_id: uuid.UUID) -> HttpResponse:
         "share": share,
         "state": state,
         "refusal": _refusal_of(share, state),
-        "review_reasons": [ReviewReason(code).label for code in share.reasons]
-        if state == ShareState.PENDING
-        else [],
+        "review_reasons": _review_reasons(share) if state == ShareState.PENDING else [],
         "is_requester": share.requester_id == request.user.pk,
         "resume": pending.PAGES.get(state),
         "step": 4,
@@ -140,18 +142,31 @@ def _refusal_of(share: ShareRequest, state: ShareState) -> Reason | None:
     """Why the request did not succeed, as it was found then."""
     if state == ShareState.REFUSED and share.reasons:
         return ShareRefusal(share.reasons[0])  # type: ignore[call-arg]
+    if state == ShareState.REJECTED and share.decision_reason:
+        return RejectionReason(share.decision_reason)  # type: ignore[call-arg]
     return ShareRefusal.START_OVER if state == ShareState.EXPIRED else None
 
 
-@require_POST
+def _review_reasons(share: ShareRequest) -> list[str]:
+    """Why the request waits; signals are told to officers only."""
+    told = [code for code in share.reasons if code in ReviewReason.values and code not in SIGNALS]
+    return [str(ReviewReason(code).label) for code in told]
+
+
+@require_http_methods(["GET", "POST"])
 @proven_or_new
 def withdraw(request: SignedInRequest, share_id: uuid.UUID) -> HttpResponse:
+    """Take back a request that waits for approval, after a confirmation."""
     share = _share_of(request, share_id)
     if share.requester_id != request.user.pk:
         raise Http404
-    operations.withdraw(share, by=caller(request), now=timezone.now())
-    messages.success(request, _("The request is withdrawn."))
-    return redirect("settings:secure_login")
+    if request.method == "POST":
+        completion.withdraw(share, by=caller(request), now=timezone.now())
+        messages.success(request, _("The request is withdrawn."))
+        return redirect("settings:secure_login")
+    if share.state != ShareState.PENDING:
+        return redirect("sharing:status", share.pk)
+    return render(request, "sls/sharing/withdraw.html", {"share": share})
 
 
 @require_http_methods(["GET", "POST"])
@@ -164,7 +179,7 @@ def cancel(request: SignedInRequest, share_id: uuid.UUID) -> HttpResponse:
     refusal: Reason | None = None
     if request.method == "POST":
         try:
-            operations.cancel(share, by=caller(request), now=timezone.now())
+            completion.cancel(share, by=caller(request), now=timezone.now())
             messages.success(request, _("The sharing is cancelled."))
             return redirect("sharing:status", share.pk)
         except Refused as refused:
@@ -186,9 +201,9 @@ def undo(request: HttpRequest, token: str) -> HttpResponse:
     now = timezone.now()
     try:
         if request.method == "POST":
-            share = operations.undo(token, by=caller(request), now=now)
+            share = completion.undo(token, by=caller(request), now=now)
         else:
-            share = operations.shared_by_link(token)
+            share = completion.shared_by_link(token)
     except Refused as refused:
         return render(request, "refused.html", {"refusal": refused.reason}, status=409)
     can_undo = share.state in (ShareState.ENFORCED, ShareState.PENDING)

@@ -1,6 +1,6 @@
 """What pages of one feature show of another, without importing it."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from django import template
@@ -15,6 +15,7 @@ from sls.enrolment.forms import EnrolmentForm
 from sls.models import DeviceGrant, GrantState
 from sls.sharing import queries
 from sls.sharing.queries import Candidate
+from sls.sharing.rules import RejectionReason
 
 register = template.Library()
 
@@ -46,6 +47,17 @@ def pending_shares(context: Context) -> list[DeviceGrant]:
 def _waiting(user: Any) -> QuerySet[DeviceGrant]:
     waiting = DeviceGrant.objects.filter(user=user, state=GrantState.PENDING)
     return waiting.select_related("device").defer("device__secret")
+
+
+@register.filter
+def expected_by(submitted_at: datetime) -> date:
+    """The day by which a request submitted then is to be decided."""
+    return queries.due_on(submitted_at)
+
+
+@register.simple_tag
+def rejection(code: str) -> RejectionReason:
+    return RejectionReason(code)  # type: ignore[call-arg]
 
 
 @register.filter

@@ -8,19 +8,19 @@ neither of whom is the client, the code does not exist before both agreed, and t
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 
-from portal import audit
+from portal import audit, steps, throttle
 from portal.caller import SYSTEM, Caller
 from portal.errors import Refused
 from portal.models import OutboxMessage, User
 from portal.outbox.enqueue import enqueue, message
 from sls import events
 from sls.devices import operations as devices
-from sls.devices.queries import is_same_person
 from sls.models import CodeRequestState, IdentityCheck, SecurityDevice, TemporaryCodeRequest
 from sls.models.temporary import OPEN_CODE_REQUESTS
 
@@ -51,6 +51,9 @@ def request(
             made_at=now,
             expires_at=now + settings.CODE_REQUEST_LIFE,
         )
+        _refuse_persons(wanted)
+        if throttle.spend([(throttle.CODE_REQUESTS_BY_STAFF, by.username)], now=now):
+            raise Refused(CodeRefusal.TOO_MANY_REQUESTS)
         close_expired(now=now)  # one open request at a time, and an overdue one is none
         try:
             return _request(wanted, by=by, now=now)
@@ -60,7 +63,6 @@ def request(
 
 @transaction.atomic(durable=True)
 def _request(wanted: TemporaryCodeRequest, *, by: Caller, now: datetime) -> TemporaryCodeRequest:
-    _refuse_persons(wanted)
     if queries.would_be_second_in_a_row(wanted.user):
         raise Refused(CodeRefusal.TWICE_IN_A_ROW)
     wanted.save(force_insert=True)
@@ -118,7 +120,7 @@ def reveal(asked: TemporaryCodeRequest, *, by: Caller, now: datetime) -> str:
 @transaction.atomic(durable=True)
 def _reveal(asked: TemporaryCodeRequest, *, by: Caller, now: datetime) -> str:
     # Locked, because a share that is decided meanwhile must see the code, or be seen.
-    User.objects.select_for_update(of=("self",), no_key=True).filter(pk=asked.user_id).first()
+    User.objects.locked().filter(pk=asked.user_id).first()
     _refuse_persons(asked)
     confirmed = TemporaryCodeRequest.objects.filter(
         pk=asked.pk, state=CodeRequestState.CONFIRMED, made_by=by.user, expires_at__gt=now
@@ -160,9 +162,9 @@ def _told(asked: TemporaryCodeRequest, device: SecurityDevice, *, now: datetime)
 def _refuse_persons(asked: TemporaryCodeRequest) -> None:
     """R12: maker, checker and client are three natural persons, whatever their usernames."""
     client, maker, checker = asked.user.entity, asked.made_by.entity, asked.decided_by
-    if is_same_person(client, maker) or (checker and is_same_person(client, checker.entity)):
+    if client.is_same_person_as(maker) or (checker and client.is_same_person_as(checker.entity)):
         raise Refused(CodeRefusal.OWN_PERSON)
-    if checker and is_same_person(maker, checker.entity):
+    if checker and maker.is_same_person_as(checker.entity):
         raise Refused(CodeRefusal.SAME_STAFF)
 
 
@@ -183,8 +185,8 @@ def _recorded(
 
 def close_expired(*, now: datetime) -> None:
     """Requests that nobody finished in time."""
-    for asked in _overdue(now=now).select_related("user"):
-        _expire(asked, now=now)
+    overdue = _overdue(now=now).select_related("user")
+    steps.take(partial(_expire, asked, now=now) for asked in overdue)
 
 
 @transaction.atomic(durable=True)

@@ -49,3 +49,9 @@ class CodeRefusal(Reason):
         _("Only who has identified the client reads the code out."),
         _("Ask the colleague who made the request."),
     )
+    TOO_MANY_REQUESTS = (
+        "too_many_code_requests",
+        _("Too many requests"),
+        _("You have asked for as many Temporary Codes as one day allows."),
+        _("Ask a colleague, or try again tomorrow."),
+    )

@@ -10,6 +10,7 @@ import { go, place } from "./places.js";
 import { isAvailable } from "./biometrics.js";
 import { labelsOf } from "./platform.js";
 import { platform } from "./preferences.js";
+import { watch } from "./message.js";
 
 const CODE_DIGITS = 6;
 
@@ -221,6 +222,7 @@ function code(flow) {
   root.querySelector("[name=code]").value = flow.code ?? "";
   const pin = withPin ? pinField(root, flow.started.pin, { isNew: !flow.phone }) : null;
   times(root, flow.sent);
+  watch(root, { activation: flow.started.activation }, { signer: flow.phone });
 }
 
 /** A recovered phone keeps its PIN; what is left to ask is face or finger. */

@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, sync_playwright
 
 from tests.serving import Portal
 
-from .visitor import Visitor
+from .visitor import PATIENCE, Visitor
 
 ARGUMENTS = [
     "--no-sandbox",
@@ -76,7 +76,7 @@ def visit(chromium: Browser, portal: Portal) -> Iterator[Visit]:
             viewport={"width": width, "height": 800},
             **options,
         )
-        context.set_default_timeout(8_000)
+        context.set_default_timeout(PATIENCE)
         visitors.append(Visitor(context))
         return visitors[-1]
 

@@ -23,6 +23,7 @@ from sls import oath
 SUITE = "OCRA-1:HOTP-SHA256-8:QN06"
 CODE = "204718"
 BASE = "/phone/api/v1/"
+STANDING = {"progress": "delivered", "sentence": "Delivered.", "cure": "", "advice": ["Advice."]}
 
 
 def bytes_of(text: str) -> bytes:
@@ -94,6 +95,7 @@ class FakePhoneApi:
         deed: Callable[..., Any] = {
             "activation/start": self._start,
             "activation/code": self._code,
+            "activation/message": lambda body, _: (200, STANDING),
             "activation/ask": self._ask,
             "activation/agree": lambda body, _: (200, {"is_agreed": True}),
             "activation/activate": self._activate,

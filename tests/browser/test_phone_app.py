@@ -1,5 +1,6 @@
 """The phone app against a small stand-in for the portal's side: every path, also those that seldom happen."""
 
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
@@ -9,6 +10,7 @@ from .conftest import Visit
 from .fake_phone_api import CODE, FakePhoneApi
 from .holder import PIN, Holder
 from .test_pages import Weights, violations
+from .visitor import PATIENCE
 
 pytestmark = pytest.mark.browser
 
@@ -44,6 +46,23 @@ def test_android_activates_with_the_pin_on_the_screen_of_the_code(visit: Visit):
     assert api.activated["pin"] == PIN
     assert api.number == {"number": "n1"}  # the default, preselected
     assert "mei.lantern" in holder.page.locator("[data-users]").inner_text()
+
+
+def test_the_screen_of_the_code_tells_what_became_of_the_message(visit: Visit):
+    api = FakePhoneApi(MEI)
+    holder = phone(visit, api)
+    holder.open().is_on("start")
+    holder.do("register")
+    holder.to_code("mei.lantern", RIGHT)
+    holder.page.locator("[data-standing=delivered]").wait_for()
+    assert holder.page.locator("[data-standing]").inner_text() == "Delivered."
+    advice = holder.page.locator("[data-country-advice] li")
+    assert advice.text_content() == "Advice."
+    asked = api.calls.count("POST activation/message")
+    holder.page.wait_for_timeout(4500)
+    assert (
+        api.calls.count("POST activation/message") == asked == 1
+    )  # what is final is not asked again
 
 
 def test_an_iphone_asks_for_the_security_element_on_a_screen_of_its_own(visit: Visit):
@@ -478,7 +497,9 @@ def test_a_push_message_says_nothing_and_its_notification_opens_the_app(visit: V
         ),
     )
     cdp.send("ServiceWorker.enable")
-    holder.page.wait_for_timeout(300)
+    deadline = time.monotonic() + PATIENCE / 1000
+    while not versions and time.monotonic() < deadline:
+        holder.page.wait_for_timeout(50)  # the browser's events come meanwhile
     (scope, registration), *_others = versions.items()
     api.ask("mei.lantern")
     message = {"registrationId": registration, "data": '{"event": "look", "id": "prompt-0"}'}

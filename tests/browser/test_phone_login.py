@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
 from tests.serving import Portal, press, user
 
@@ -122,9 +122,7 @@ def test_a_denied_login_ends(visit: Visit, hold, deed: str, state: str):
     holder.is_on("deny")
     holder.do(deed)
     assert holder.is_on("decided").get_attribute("data-state") == state
-    visitor.page.wait_for_function(
-        "document.querySelector('#login-push')?.dataset.state != 'waiting'"
-    )
+    expect(visitor.page.locator("#login-push[data-state=waiting]")).to_have_count(0)
     visitor.go("/")
     assert visitor.path == "/login/"
 

@@ -1,7 +1,6 @@
 """A new password, "This was not me", the chooser, two tabs and a double click, as people meet them."""
 
 from collections.abc import Iterator
-from urllib.parse import urlsplit
 
 import pytest
 
@@ -97,7 +96,7 @@ def test_the_keyboard_alone_chooses_a_device_once_and_for_all(
 
     def password() -> None:
         visitor.go("/login/")
-        visitor.page.keyboard.type(user("owner")["username"])
+        visitor.type_at_once("#id_username", user("owner")["username"])
         visitor.type_in("#id_password", user("owner")["password"])
         visitor.tab_to(SUBMIT)
         with visitor.page.expect_navigation():
@@ -117,8 +116,6 @@ def test_the_keyboard_alone_chooses_a_device_once_and_for_all(
     plays = "requester" if where == "/login/card/" else "owner"
     visitor.type_in("#id_response", press(plays, visitor.question))
     visitor.enter(SUBMIT, leads_to="/")
-    # Home itself: an answer still under way would bring its cookie back.
-    visitor.page.wait_for_url(lambda url: urlsplit(url).path == "/")
     visitor.context.clear_cookies(name="session")
     password()
     assert visitor.path == where
@@ -140,7 +137,7 @@ def test_a_double_click_on_ok_ends_logged_in(visit: Visit, portal: Portal):
         waiting(visitor)
         visitor.page.locator("#id_response").fill(press("owner", visitor.question))
         visitor.page.locator(SUBMIT).dblclick(delay=5 + 15 * number)
-        visitor.page.wait_for_url(lambda url: url.endswith(f"{portal.port}/"))
+        visitor.arrive_at("/")
         visitor.page.locator("header .wordmark[href='/']").wait_for()
         visitor.page.reload()
         assert visitor.path == "/"

@@ -17,7 +17,7 @@ def test_the_keyboard_alone_shares_a_device(visit: Visit, language: str, page_la
     # Step 2: log in as the requesting user.
     visitor.go("/login/")
     assert page.locator("html").get_attribute("lang") == page_language
-    page.keyboard.type(user("requester")["username"])  # the field has the focus already
+    visitor.type_at_once("#id_username", user("requester")["username"])
     visitor.type_in("#id_password", user("requester")["password"])
     visitor.enter(SUBMIT, leads_to="/login/card/")
     visitor.type_in("#id_response", visitor.read_card("requester", visitor.question))
@@ -171,14 +171,14 @@ def test_reload_back_and_double_submit_have_no_second_effect(visit: Visit, porta
     visitor.go(SHARE)
     visitor.fill_in("owner")
     visitor.page.locator(SUBMIT).dblclick(delay=40)
-    visitor.page.wait_for_url("**/respond/")
+    visitor.arrive_at("/respond/")
     arrive_by_reload_and_back(visitor)
     visitor.page.locator("#id_response").fill(press("owner", visitor.question))
     visitor.page.locator(SUBMIT).dblclick(delay=40)
-    visitor.page.wait_for_url("**/review/")
+    visitor.arrive_at("/review/")
     arrive_by_reload_and_back(visitor)
     visitor.page.locator(SUBMIT).dblclick(delay=40)
-    visitor.page.wait_for_url(lambda url: not url.endswith("/review/"))
+    visitor.arrive_at("/status/")
     assert visitor.page.locator("h1").is_visible()
     portal.wait_for_messages()
     assert portal.count("sls_sharerequest WHERE state = 'enforced'") == 1

@@ -53,14 +53,14 @@ def test_the_keyboard_alone_leads_from_the_code_to_a_confirmed_card(
     page = visitor.page
     visitor.go("/login/")
     assert page.locator("html").get_attribute("lang") == page_language
-    page.keyboard.type(user(WHO)["username"])
+    visitor.type_at_once("#id_username", user(WHO)["username"])
     visitor.type_in("#id_password", user(WHO)["password"])
     visitor.enter(SUBMIT, leads_to="/login/choose/")
     visitor.tab_to("input[type=radio]")
     page.keyboard.press("ArrowDown")  # the DSC+ is not at hand
     visitor.enter(SUBMIT, leads_to="/login/code/")
     accessible(visitor)
-    page.keyboard.type(temporary_code())  # the field has the focus already
+    visitor.type_at_once("#id_response", temporary_code())
     visitor.enter(SUBMIT, leads_to=CARD)  # nothing else is open any more
     accessible(visitor)
     visitor.tab_to(SUBMIT)

@@ -4,10 +4,19 @@ A visitor in a browser: he logs in, goes through the wizard and holds the demo's
 Elements are found by ids, addresses and data attributes, so that all works in every language.
 """
 
+import re
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-from playwright.sync_api import BrowserContext, ConsoleMessage, Locator, Page, Request, Response
+from playwright.sync_api import (
+    BrowserContext,
+    ConsoleMessage,
+    Locator,
+    Page,
+    Request,
+    Response,
+    expect,
+)
 
 from tests.serving import device, press, user
 
@@ -24,6 +33,7 @@ SETTINGS = (
 )
 SUBMIT = "main form button[type=submit]"
 MOST_TABS = 60
+PATIENCE = 8_000  # milliseconds
 # Chromium's advice for computers without ES256; the phone app's protocol names ES256 alone.
 ADVICE = "publicKey.pubKeyCredParams is missing at least one of the default algorithm identifiers"
 
@@ -88,6 +98,17 @@ class Visitor:
         with self.page.expect_navigation():
             self.page.locator(selector).last.click()
 
+    def arrive_at(self, end: str) -> None:
+        """
+        Wait for the page whose path ends so, or is "/" itself. On the way a second click may cut a navigation
+        off, which `wait_for_url` would call an error.
+        """
+        path = re.escape(end) if end == "/" else f".*{re.escape(end)}"
+        expect(self.page).to_have_url(
+            re.compile(rf"^http://[^/]+{path}([?#].*)?$"), timeout=PATIENCE
+        )
+        self.page.wait_for_load_state()
+
     def fill_in(self, plays: str) -> None:
         who = user(plays)
         self.page.locator("#id_username").fill(who["username"])
@@ -136,10 +157,15 @@ class Visitor:
         """Press Enter on a link or button, and arrive."""
         self.tab_to(selector)
         self.page.keyboard.press("Enter")
-        self.page.wait_for_url(f"**{leads_to}")
+        self.arrive_at(leads_to)
 
     def type_in(self, selector: str, text: str) -> None:
         self.tab_to(selector)
+        self.page.keyboard.type(text)
+
+    def type_at_once(self, selector: str, text: str) -> None:
+        """In the field that a page gives the focus to: a browser does so with its first drawing, not with its load."""
+        self.page.locator(f"{selector}:focus").wait_for()
         self.page.keyboard.type(text)
 
     # At the demo's devices, in a second tab

@@ -34,6 +34,7 @@ BAD = {
     "ALLOWED_HOSTS has a wildcard": {"ALLOWED_HOSTS": "portal.example, *"},
     "DATABASE_URL is no address": {"DATABASE_URL": "portal"},
     "VAPID_PRIVATE_KEY is no key": {"VAPID_PRIVATE_KEY": "secret"},
+    "METRICS_TOKEN is short": {"METRICS_TOKEN": "short"},
     "SMS_URL is no gateway": {"SMS_URL": "https://sms.example"},
     **{f"{name} is missing": {name: ""} for name in GOOD},
 }

@@ -5,7 +5,6 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -21,9 +20,10 @@ from django.utils import translation
 
 from portal.errors import Reason
 from portal.models import OutboxMessage
-from portal.outbox import delivery
+from portal.outbox import rendering
 from sls.demo import cast
-from sls.models import SecurityDevice
+from sls.models import SecurityDevice, ShareRequest
+from sls.sharing.rules import RejectionReason
 from tests.conftest import PLAYS, LogIn, password, press, question_on
 
 from .catalogue import PO
@@ -34,13 +34,6 @@ HAN = r"[\u4e00-\u9fff]"
 HALF_WIDTH = re.compile(rf"{HAN}[,.:;?!]|[,.:;?!]{HAN}")
 FIXED_FORMS = ["如未收到通知,请点击此处"]
 PLACEHOLDER = re.compile(r"%\(\w+\)[sd]|%[sd]|\{\w+\}")
-
-
-@pytest.fixture(autouse=True)
-def _starts_in_english() -> Iterator[None]:
-    """A page leaves its language behind in the thread; no test may live off that of the one before."""
-    with translation.override("en"):
-        yield
 
 
 def catalogue_of(po: Path) -> Catalog:
@@ -375,6 +368,13 @@ def read_what_waits_for_compliance(reader: ChineseReader) -> None:
     assert 'data-status="pending"' in reader.html
     status = reader.where
     reader.get(HOME)
+    reader.get("/")
+    reader.get(status.replace("/status/", "/withdraw/"))
+    share = ShareRequest.objects.filter(pk=status.split("/")[-3])
+    for reason in RejectionReason:
+        share.update(state="rejected", decision_reason=reason.code)
+        reader.get(status)
+    share.update(state="pending", decision_reason="")
     reader.post(status.replace("/status/", "/withdraw/"))
 
 
@@ -478,7 +478,7 @@ def test_messages_to_clients_are_in_the_language_of_the_receiver(log_in: LogIn):
     assert {row.event for row in rows} >= {"share_enforced", "share_pending", "share_cancelled"}
     for row in rows:
         row.language = CHINESE
-        told = delivery.render(row)
+        told = rendering.render(row)
         lines = [told.subject, *told.text.splitlines()]
         assert english_in(lines) == [], row.event
         assert [

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from portal import throttle, vault
 from portal.models import AuditEvent, OutboxMessage
-from portal.outbox.delivery import render
+from portal.outbox.rendering import render
 from sls.devices import operations as devices
 from sls.models import Challenge, PasswordReset, Purpose, ResetState
 from tests.conftest import NOW, PLAYS, LogIn, by, password, person, press, question_on, use_up
@@ -306,7 +306,7 @@ def test_what_changes_on_the_way_ends_it(change, settings):
     owner.save()
     if change == "revoked":
         device = owner.grants.get().device
-        devices.revoke(device, reason="lost", by=by("support"), now=timezone.now())
+        devices.revoke(device, reason="lost", may_strand=True, by=by("support"), now=timezone.now())
     if change == "grant":
         owner.grants.update(state="ended", confirmed=False, ended_at=NOW)
     if change == "too late":

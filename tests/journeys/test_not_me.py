@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from portal import throttle, vault
 from portal.models import AuditEvent, BrowserSession, OutboxMessage
-from portal.outbox.delivery import render
+from portal.outbox.rendering import render
 from sls import tasks
 from sls.login import operations as login
 from sls.models import AttemptState, LoginAttempt

@@ -4,7 +4,7 @@ from django.test import Client
 
 from portal.models import AuditEvent, BrowserSession
 from sls.models import DeviceGrant
-from sls.sharing import operations as sharing
+from sls.sharing import completion as sharing
 from tests.conftest import NOW, PLAYS, LogIn, by, password, person
 from tests.sls.sharing.test_operations import finish
 
@@ -99,6 +99,7 @@ def test_the_history_shows_failed_logins_and_pages_by_number(log_in: LogIn):
     assert "Login completed" in html
     assert html.count("Login: refused") == 3
     assert "Not logged in" in html
+    assert "Whoever logged in" in html
     newest = AuditEvent.objects.last().number
     older = client.get(f"/settings/user/history/?before={newest}")
     assert "Login completed" not in older.content.decode()

@@ -13,6 +13,7 @@ from portal.errors import Refused
 from portal.models import Allowance, AuditEvent, Channel, OutboxMessage, PhoneNumber
 from sls.devices import challenges, queries
 from sls.devices import operations as devices
+from sls.login import completion
 from sls.login import operations as login
 from sls.mobile import operations
 from sls.mobile import queries as mobile
@@ -66,7 +67,7 @@ def attempt(now=NOW):
 
 
 def complete(attempt, response, now=NOW):
-    return login.complete(attempt, response=response, by=nobody(), now=now)
+    return completion.complete(attempt, response=response, by=nobody(), now=now)
 
 
 # --- On the pages -----------------------------------------------------------------------------------
@@ -119,12 +120,12 @@ def test_a_new_code_is_sent_after_a_minute_and_kills_the_old_one(log_in: LogIn):
 
 
 def test_the_message_is_one_line_with_the_code_first_and_no_link(settings):
-    from portal.outbox import delivery
+    from portal.outbox import rendering
 
     in_use()
     row = OutboxMessage.objects.get(channel=Channel.SMS)
     assert row.expires_at == NOW + settings.SMS_CODE_LIFE
-    text = delivery.render(row).text
+    text = rendering.render(row).text
     assert re.match(r"\d{6} is your code", text)
     assert "http" not in text
 
@@ -192,6 +193,10 @@ def test_messages_are_limited_by_user_and_by_number():
     assert sent == throttle.SMS_OF_USER.size
     Allowance.objects.filter(limit=throttle.SMS_OF_USER.name).delete()
     assert code_of(begin, WHO) == "too_many_messages"  # the number has had enough, too
+    (counted,) = Allowance.objects.filter(limit=throttle.SMS_OF_NUMBER.name)
+    assert (
+        number().e164[-6:] not in counted.key
+    )  # it is sealed elsewhere, and does not lie open here
 
 
 # --- Numbers ----------------------------------------------------------------------------------------

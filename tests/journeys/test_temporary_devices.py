@@ -12,7 +12,7 @@ from portal.errors import Refused
 from portal.models import AuditEvent
 from sls.demo import simulator
 from sls.devices import challenges
-from sls.login import operations
+from sls.login import completion
 from sls.models import DeviceGrant, OnlineCardRequest, SecurityDevice
 from tests.conftest import PLAYS, LogIn, password, person, question_on
 
@@ -93,8 +93,8 @@ class TestAtTheLogin:
         attempt = person("temporary_code").login_attempts.latest("started_at")
         by, now = Caller(session=attempt.session), timezone.now()
         with pytest.raises(Refused, match="invalid_response"):
-            operations.complete(attempt, response=code().lower(), by=by, now=now)
-        assert operations.complete(attempt, response=code(), by=by, now=now) == code_grant()
+            completion.complete(attempt, response=code().lower(), by=by, now=now)
+        assert completion.complete(attempt, response=code(), by=by, now=now) == code_grant()
 
     def test_a_wrong_code_is_one_line_and_five_lock_the_second_factor(self):
         for n in range(5):
@@ -233,6 +233,7 @@ def test_a_verified_session_costs_one_query_as_before(on_stage):
 
 def test_a_user_without_any_device_gets_a_card_and_stays_in(log_in: LogIn):
     client = log_in("no_device")
+    assert client.get("/settings/user/secure-login/enrol/").status_code == 302  # a reload
     page = client.post("/settings/user/secure-login/enrol/", {"choice": "card"})
     assert page.url == CARD
     where = client.post(CARD).url

@@ -1,5 +1,7 @@
 """Staff lock and unlock a username, through the admin."""
 
+from datetime import timedelta
+
 import pytest
 from django.contrib.auth.models import Group, Permission
 from django.test import Client
@@ -92,7 +94,7 @@ def test_a_reason_is_required(log_in: LogIn, what):
 
 @pytest.mark.parametrize("what", ["lock", "unlock"])
 def test_without_the_permission_nobody_locks(log_in: LogIn, what):
-    Group.objects.get(name="support").permissions.clear()
+    Group.objects.get(name="Support").permissions.clear()
     for plays in ("support", "officer", "owner"):
         client = log_in(plays)
         assert client.post(page_of("stranger", what), {"reason": "x"}).status_code in (302, 403)
@@ -123,6 +125,16 @@ def test_the_admin_shows_the_refusal(log_in: LogIn):
     assert 'data-code="own_person"' in page.content.decode()
 
 
+@pytest.mark.parametrize("what", ["lock", "unlock"])
+def test_a_username_is_locked_and_unlocked_after_a_fresh_proof_only(log_in: LogIn, settings, what):
+    client = log_in("support")
+    settings.PROOF_STAYS_FRESH = timedelta(0)
+    answer = client.post(page_of("owner", what), {"reason": "x"})
+    assert answer.status_code == 302
+    assert answer["Location"].startswith("/login/confirm/")
+    assert person("owner").locked_at is None
+
+
 def test_an_administrator_locks_staff():
     assert lock("officer", "administrator")
     assert person("officer").locked_at == NOW
@@ -148,3 +160,14 @@ def test_the_demos_support_may_lock():
     demo.recreate(now=NOW)
     assert person("support").has_perm("portal.lock_user")
     assert Permission.objects.filter(codename="lock_user").exists()
+
+
+def test_unlocks_are_bounded_for_each_member_of_staff():
+    use_up(throttle.UNLOCKS_BY_STAFF, PLAYS["support"].username, NOW)
+    lock()
+    with pytest.raises(accounts.Refused) as refused:
+        lock(what=accounts.unlock)
+    assert refused.value.code == "too_many_unlocks"
+    assert person("owner").locked_at == NOW
+    lock(staff="administrator", what=accounts.unlock)
+    assert person("owner").locked_at is None

@@ -1,5 +1,7 @@
 """Who asks: abuse-cases.md A 8."""
 
+from types import SimpleNamespace
+
 import pytest
 from django.contrib.auth.models import AnonymousUser
 from django.contrib.sessions.backends.signed_cookies import SessionStore
@@ -101,3 +103,13 @@ def test_nobody_logged_in_is_a_caller_without_a_name():
     by = caller(request)
     assert (by.user, by.username, by.session, by.request_id) == (None, "", "", "")
     assert SYSTEM.username == SYSTEM.address == ""
+
+
+@pytest.mark.parametrize(("device", "expected"), [(None, None), (SimpleNamespace(pk=7), 7)])
+def test_a_caller_carries_the_grant_that_his_session_has_proven(device, expected):
+    request = request_from(CLIENT)
+    request.session = SessionStore()
+    request.user = User(username="robin")
+    assert caller(request).proven_grant is None
+    request.user.otp_device = device
+    assert caller(request).proven_grant == expected

@@ -16,7 +16,7 @@ from portal.help import articles
 from portal.help.articles import Article
 from portal.help.views import SUBJECTS
 from sls.devices.rules import ProofRefusal
-from sls.sharing.rules import ShareRefusal
+from sls.sharing.rules import RejectionReason, ShareRefusal
 
 ENGLISH, CHINESE = "en", "zh-hans"
 LANGUAGES = (ENGLISH, CHINESE)
@@ -24,6 +24,7 @@ SLUGS = sorted(path.stem for path in (articles.CONTENT / ENGLISH).glob("*.md"))
 NEEDED = [
     "kb2481",
     "share-messages",
+    "pending-share",
     "kb2277",
     "kb2278",
     "kb2260",
@@ -241,7 +242,7 @@ def test_sharing_articles_explain_each_refusal_under_its_code(language: str) -> 
 
 @each_language
 def test_every_refusal_leads_to_an_anchor_that_exists(language: str) -> None:
-    reasons: list[Reason] = [*ShareRefusal, *ProofRefusal]
+    reasons: list[Reason] = [*ShareRefusal, *RejectionReason, *ProofRefusal]
     for reason in reasons:
         slug, _, anchor = reason.help_page.partition("#")
         assert not anchor or anchor in outline(slug, language).ids, reason

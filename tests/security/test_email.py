@@ -1,5 +1,8 @@
 """Messages by real SMTP on loopback: languages, refusals, and a server that is down."""
 
+import html
+import re
+import smtplib
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import timedelta
@@ -57,7 +60,15 @@ def _mail_to(settings, port: int) -> None:
     settings.EMAIL_HOST, settings.EMAIL_PORT, settings.EMAIL_USE_TLS = "127.0.0.1", port, False
 
 
-def tell(plays: str, **words: str) -> OutboxMessage:
+def text_of(mail: EmailMessage) -> str:
+    return mail.get_body(("plain",)).get_content()
+
+
+def html_of(mail: EmailMessage) -> str:
+    return mail.get_body(("html",)).get_content()
+
+
+def tell(plays: str, fact: str = "1", **words: str) -> OutboxMessage:
     context = {
         "requester": "robin.calder",
         "owner": "robin.savings",
@@ -66,7 +77,7 @@ def tell(plays: str, **words: str) -> OutboxMessage:
         "undo_token": "token",
     }
     row = message(
-        user=person(plays), event="share_enforced", fact="1", now=NOW, **(context | words)
+        user=person(plays), event="share_enforced", fact=fact, now=NOW, **(context | words)
     )
     with transaction.atomic():
         enqueue([row])
@@ -82,7 +93,7 @@ def test_a_message_arrives_in_the_receivers_language(mailbox: Mailbox):
     assert first["To"] == "robin.savings@example.com"
     assert (first["Content-Language"], second["Content-Language"]) == ("en", "zh-hans")
     assert first["Auto-Submitted"] == "auto-generated"
-    assert "robin.calder" in first.get_content()
+    assert "robin.calder" in text_of(first)
     assert OutboxMessage.objects.filter(state=MessageState.SENT, context="").count() == 2
 
 
@@ -99,7 +110,7 @@ def test_line_breaks_in_words_never_become_headers(mailbox: Mailbox):
 def test_the_links_of_a_message_begin_with_the_configured_address(mailbox: Mailbox, settings):
     settings.BASE_URL = "https://portal.example"
     assert delivery.deliver(tell("owner").pk, now=NOW)
-    text = mailbox.got[0].get_content()
+    text = text_of(mailbox.got[0])
     assert "https://portal.example/" in text
     assert "127.0.0.1" not in text
 
@@ -154,3 +165,59 @@ def test_the_same_message_delivered_five_times_is_one_mail(mailbox: Mailbox):
     row = tell("owner")
     assert [delivery.deliver(row.pk, now=NOW) for _ in range(5)] == [True, *[False] * 4]
     assert len(mailbox.got) == 1
+
+
+# --- The same words as HTML ---------------------------------------------------------------------------
+
+
+def test_text_and_html_say_the_same_in_the_receivers_language(mailbox: Mailbox):
+    for plays, language in (("owner", "en"), ("phone_user", "zh-hans")):
+        assert delivery.deliver(tell(plays, fact=plays).pk, now=NOW)
+        mail = mailbox.got[-1]
+        assert mail.get_content_type() == "multipart/alternative"
+        page = html_of(mail)
+        assert f'<html lang="{language}">' in page
+        seen = html.unescape(re.sub(r"<[^>]+>", " ", page.partition("<h1>")[2]))
+        for line in text_of(mail).splitlines():
+            assert " ".join(line.split()) in " ".join(seen.split())
+        assert mail["Subject"] in seen
+
+
+def test_the_html_escapes_what_it_is_told_and_loads_nothing(mailbox: Mailbox):
+    evil = '<img src="https://evil.example/x.png"><script>alert(1)</script>'
+    assert delivery.deliver(tell("owner", requester=evil).pk, now=NOW)
+    page = html_of(mailbox.got[0])
+    assert "&lt;script&gt;" in page
+    for tag in ("<img", "<script", "<link", "<style", "<iframe", "url("):
+        assert tag not in page
+
+
+def test_only_our_own_addresses_become_links(mailbox: Mailbox, settings):
+    settings.BASE_URL = "https://portal.example"
+    evil = "https://portal.example.evil.example/x"
+    assert delivery.deliver(tell("owner", requester=evil).pk, now=NOW)
+    page = html_of(mailbox.got[0])
+    links = re.findall(r'href="([^"]*)"', page)
+    assert links
+    assert all(link.startswith("https://portal.example/") for link in links)
+    assert evil in page
+
+
+def test_a_server_that_breaks_off_in_the_middle_may_have_it(mailbox: Mailbox, monkeypatch):
+    def break_off(*args: object, **kwargs: object) -> None:
+        raise smtplib.SMTPServerDisconnected("x")
+
+    monkeypatch.setattr(smtplib.SMTP, "sendmail", break_off)
+    row = tell("owner")
+    assert not delivery.deliver(row.pk, now=NOW)
+    row.refresh_from_db()
+    assert row.maybe_twice
+    assert (row.state, row.last_error) == (MessageState.QUEUED, "SMTPServerDisconnected")
+
+
+def test_a_refused_connection_leaves_no_doubt(settings):
+    _mail_to(settings, free_port())
+    row = tell("owner")
+    assert not delivery.deliver(row.pk, now=NOW)
+    row.refresh_from_db()
+    assert not row.maybe_twice

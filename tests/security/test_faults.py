@@ -10,8 +10,9 @@ from contextlib import closing
 from http.client import HTTPException
 
 import pytest
+import redis
 
-from tests.serving import ANSWER_SECONDS, Portal, press, user
+from tests.serving import ANSWER_SECONDS, INVARIANTS, Portal, press, user
 
 pytestmark = pytest.mark.live
 
@@ -141,3 +142,105 @@ def test_a_killed_web_process_leaves_all_or_nothing(sqlite_portal: Portal):
     assert portal.count("sls_devicegrant WHERE share_id IS NOT NULL") == in_force
     assert portal.count("portal_outboxmessage WHERE event <> 'new_browser'") == 2 * in_force
     portal.wait_for_messages(seconds=40)
+
+
+def test_an_emptied_broker_forgets_no_lock_no_count_and_no_used_response(sqlite_portal: Portal):
+    """I 194: whatever decides anything is a row."""
+    portal = sqlite_portal
+    guess = {"username": user("stranger")["username"], "password": "not it"}
+    for _ in range(6):
+        portal.browser().post("/login/", guess)
+    judged = portal.sql(JUDGED, guess["username"])
+    browser = portal.browser()
+    page = portal.password(browser, "owner")
+    used = {"response": press("owner", page.question)}
+    half = portal.browser()
+    waiting = portal.password(half, "owner")
+    assert browser.post(page.path, used).location == "/"
+    wizard = portal.log_in("requester")
+    review = portal.prove_share(wizard, "owner")
+
+    with redis.Redis.from_url(f"unix://{portal.var / 'valkey.sock'}") as broker:
+        broker.flushall()
+        assert broker.dbsize() == 0
+
+    assert portal.sql(JUDGED, guess["username"]) == judged
+    assert browser.get("/settings/").status == 200  # the session is a row, too
+    again = portal.browser()
+    again.cookies = dict(half.cookies)
+    assert again.post(page.path, used).location != "/"  # the other question's response
+    assert half.post(waiting.path, {"response": press("owner", waiting.question)}).location == "/"
+    assert wizard.post(review, follow=True).share_state == "enforced"
+    assert_told_once(portal)
+
+
+def test_a_copy_made_under_load_is_whole_and_keeps_every_invariant(sqlite_portal: Portal):
+    """I 188: at random moments, by the command, while logins and shares go on."""
+    portal = sqlite_portal
+    stop = threading.Event()
+
+    def work(plays: str) -> None:
+        who = user(plays)
+        form = {"username": who["username"], "password": who["password"]}
+        while not stop.is_set():
+            portal.browser().post(
+                "/login/", form
+            )  # until its challenges are used up: all of it writes
+
+    plays = ("owner", "requester", "stranger")
+    workers = [threading.Thread(target=work, args=[one]) for one in plays]
+    for worker in workers:
+        worker.start()
+    copies = []
+    try:
+        for number in range(4):
+            time.sleep(0.3 * number)
+            copy = portal.var / f"copy{number}.sqlite3"
+            done = portal.manage("backup", str(copy))
+            assert done.returncode == 0, done.stderr
+            copies.append(copy)
+    finally:
+        stop.set()
+        for worker in workers:
+            worker.join(ANSWER_SECONDS)
+    sizes = []
+    for copy in copies:
+        with closing(sqlite3.connect(copy)) as opened:
+            assert opened.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+            assert opened.execute("PRAGMA foreign_key_check").fetchall() == []
+            broken = [
+                words for words, query in INVARIANTS.items() if opened.execute(query).fetchall()
+            ]
+            assert broken == []
+            sizes.append(opened.execute("SELECT count(*) FROM portal_auditevent").fetchone()[0])
+        checked = portal.manage_on(copy, "verify_audit")
+        assert checked.returncode == 0, checked.stderr
+    assert sizes == sorted(sizes)
+    assert sizes[-1] > sizes[0], "nothing was written meanwhile"
+
+
+def test_a_restarted_web_server_goes_on_with_a_half_done_wizard_and_login(sqlite_portal: Portal):
+    """I 196: flows are rows."""
+    portal = sqlite_portal
+    wizard = portal.log_in("requester")
+    page = portal.start_share(wizard, "owner")
+    half = portal.browser()
+    waiting = portal.password(half, "stranger")
+    web = portal.children()["web"]
+    for pid in [web, *portal.web_processes()]:
+        os.kill(pid, signal.SIGKILL)
+    wait_for_another(portal, "web", web)
+    deadline = time.monotonic() + 20
+    while True:
+        try:
+            if portal.browser().get("/health/ready/").status == 200:
+                break
+        except OSError:
+            pass
+        assert time.monotonic() < deadline, portal.logs()
+        time.sleep(0.2)
+
+    done = wizard.post(page.path, {"response": press("owner", page.question)})
+    assert wizard.post(done.location, follow=True).share_state == "enforced"
+    done = half.post(waiting.path, {"response": press("stranger", waiting.question)})
+    assert done.location == "/"

@@ -181,7 +181,9 @@ def test_the_chooser_takes_only_ones_own_active_devices(whose: str):
         chosen = 10**30
     elif whose == "revoked":
         chosen = grant.pk
-        devices.revoke(grant.device, reason="lost", by=by("support"), now=timezone.now())
+        devices.revoke(
+            grant.device, reason="lost", may_strand=True, by=by("support"), now=timezone.now()
+        )
     else:
         card = devices.new_code_card(serial="SCC-OTHER", now=NOW)
         card.save(force_insert=True)
@@ -274,7 +276,7 @@ def test_what_changed_since_the_password_refuses_the_right_response(change: str)
     owner.is_active = change != "inactive"
     owner.save()
     if change == "revoked":
-        devices.revoke(device, reason="lost", by=by("support"), now=timezone.now())
+        devices.revoke(device, reason="lost", may_strand=True, by=by("support"), now=timezone.now())
     if change == "suspended":
         device.state = "suspended"
         device.save()

@@ -16,10 +16,6 @@ pytestmark = pytest.mark.live
 ROUNDS, CROWD = 5, 20
 
 
-def no_server_error(pages: list[Page]) -> None:
-    assert [p.status for p in pages if p.status >= 500] == []
-
-
 def codes(pages: list[Page]) -> Counter[str]:
     return Counter(
         json.loads(p.text).get("error", {}).get("code", "") if p.status >= 400 else ""
@@ -68,12 +64,12 @@ def test_twenty_approvals_at_once_are_one_and_open_one_session(portal: Portal):
             for _ in range(CROWD - 1)
         ]
         pages = portal.at_once(crowd)
-        no_server_error(pages)
+        portal.refute_server_errors(pages)
         happened = codes(pages)
         assert happened[""] == 1, happened
         go_on = browser.raw_post("/login/push/", {})
         pages = portal.at_once([go_on] * CROWD)
-        no_server_error(pages)
+        portal.refute_server_errors(pages)
         assert portal.count("sls_loginattempt WHERE state = 'completed'") == 1
         sessions = portal.count("portal_browsersession WHERE user_id IS NOT NULL")
         assert sessions == 1
@@ -86,7 +82,7 @@ def test_one_signed_request_sent_twenty_times_counts_once(portal: Portal):
         phone, path = the_phone(portal), f"prompts/{prompt['id']}/decision"
         same = raw(phone, path, decision(prompt, "cancel"), signed_as=phone.phone)
         pages = portal.at_once([same] * CROWD)
-        no_server_error(pages)
+        portal.refute_server_errors(pages)
         assert codes(pages) == {"": 1, "replayed": CROWD - 1}
 
 
@@ -101,7 +97,7 @@ def test_approval_and_offline_passcode_compete_and_one_login_is_completed(portal
         by_push = browser.raw_post("/login/push/", {})
         by_code = browser.raw_post("/login/challenge/", {"response": passcode})
         pages = portal.at_once([by_push, by_code] * 8)
-        no_server_error(pages)
+        portal.refute_server_errors(pages)
         assert portal.count("sls_loginattempt WHERE state = 'completed'") == 1
         assert portal.count("portal_browsersession WHERE user_id IS NOT NULL") == 1
 
@@ -118,7 +114,7 @@ def test_approve_and_deny_at_once_are_one_decision(portal: Portal):
             crowd.append(raw(phone, path, yes, signed_as=phone.phone, pin=cast.PHONE_PIN))
             crowd.append(raw(phone, path, no, signed_as=phone.phone))
         pages = portal.at_once(crowd)
-        no_server_error(pages)
+        portal.refute_server_errors(pages)
         assert codes(pages)[""] == 1
 
 
@@ -128,7 +124,7 @@ def test_of_thirty_wrong_pins_at_once_five_are_judged_and_the_phone_freezes(port
     data = decision(prompt, "approve", number)
     crowd = [raw(phone, path, data, signed_as=phone.phone, pin="0000") for _ in range(30)]
     pages = portal.at_once(crowd)
-    no_server_error(pages)
+    portal.refute_server_errors(pages)
     happened = codes(pages)
     assert happened["wrong_pin"] <= 5, happened
     assert set(happened) <= {"wrong_pin", "phone_frozen"}
@@ -158,9 +154,24 @@ def test_twenty_right_tokens_at_once_make_one_active_phone(portal: Portal):
         }
         crowd = [raw(phone, "activation/activate", data, signed_as="new") for _ in range(CROWD)]
         pages = portal.at_once(crowd)
-        no_server_error(pages)
+        portal.refute_server_errors(pages)
         assert [p.status for p in pages].count(201) == 1, codes(pages)
         assert portal.count("sls_phoneuser WHERE is_active AND number <> ''") == 2  # and the cast's
+    portal.reset()
+
+
+def test_starts_at_once_leave_one_activation(portal: Portal):
+    """Of three, the third found the second's row where it had just ended the first's: no answer but 500."""
+    who = user("no_device")
+    data = {"username": who["username"], "password": who["password"], "platform": "other"}
+    phone = Handset.new(f"http://127.0.0.1:{portal.port}")
+    for _ in range(ROUNDS):
+        portal.reset(sessions=True)
+        crowd = [raw(phone, "activation/start", data) for _ in range(8)]
+        pages = portal.at_once(crowd)
+        portal.refute_server_errors(pages)
+        assert codes(pages) == {"": 8}
+        assert portal.count("sls_phoneactivation WHERE state <> 'ended'") == 1
     portal.reset()
 
 

@@ -9,15 +9,11 @@ from collections import Counter
 
 import pytest
 
-from tests.serving import SHARE, Browser, Page, Portal, press, user, wrong
+from tests.serving import SHARE, Browser, Portal, press, user, wrong
 
 pytestmark = pytest.mark.live
 ROUNDS = 10
 CROWD = 20
-
-
-def no_server_error(pages: list[Page]) -> None:
-    assert [p.status for p in pages if p.status >= 500] == []
 
 
 def outcomes(portal: Portal, event: str) -> Counter[str]:
@@ -30,8 +26,10 @@ def outcomes(portal: Portal, event: str) -> Counter[str]:
 def test_the_requests_reach_at_least_three_processes(portal: Portal):
     """Otherwise the races prove nothing."""
     browser = portal.browser()
-    reached = set()
-    for _ in range(3):
+    reached: set[int] = set()
+    for _ in range(ROUNDS):  # as in the races: the same two may be the quickest for a while
+        if len(reached) >= 3:
+            break
         portal.at_once([browser.raw_post("/login/", {"username": "nobody"})] * CROWD)
         reached |= portal.last_spread
     assert len(portal.web_processes()) == 4
@@ -48,7 +46,7 @@ def test_one_share_response_proves_once(portal: Portal):
 
         pages = portal.at_once([right] * CROWD)
 
-        no_server_error(pages)
+        portal.refute_server_errors(pages)
         happened = outcomes(portal, "sls.share.proven") - before
         assert happened[""] == 1
         # On PostgreSQL a claim with a join let two through, and only the share's own claim stopped them.
@@ -69,7 +67,7 @@ def test_one_login_response_opens_one_session(portal: Portal):
 
         pages = portal.at_once([right] * CROWD)
 
-        no_server_error(pages)
+        portal.refute_server_errors(pages)
         winners = [p for p in pages if p.status == 302 and p.location == "/"]
         assert len(winners) == 1
         happened = outcomes(portal, "sls.login.completed") - before
@@ -94,7 +92,7 @@ def test_one_submit_brings_one_share_one_grant_and_one_set_of_messages(portal: P
 
         pages = portal.at_once([browser.raw_post(review, {})] * CROWD)
 
-        no_server_error(pages)
+        portal.refute_server_errors(pages)
         assert portal.count("sls_sharerequest WHERE state = 'enforced'") == 1
         assert portal.count("sls_devicegrant WHERE share_id IS NOT NULL") == 1
         assert portal.count("portal_outboxmessage WHERE event <> 'new_browser'") == 2
@@ -108,7 +106,7 @@ def test_of_forty_wrong_owner_passwords_at_once_ten_are_judged(portal: Portal):
 
     pages = portal.at_once([browser.raw_post(SHARE, guess)] * 40)
 
-    no_server_error(pages)
+    portal.refute_server_errors(pages)
     codes = Counter(p.code for p in pages)
     assert codes == {"invalid_credentials": 10, "too_many_attempts": 30}
     right = browser.post(SHARE, guess | {"password": user("owner")["password"]})
@@ -125,7 +123,7 @@ def test_of_forty_wrong_passwords_at_once_four_are_judged_and_then_everybody_wai
 
     pages = portal.at_once([guess] * 40)
 
-    no_server_error(pages)
+    portal.refute_server_errors(pages)
     assert {p.code for p in pages} == {"invalid_credentials"}
     spent = portal.sql(
         'SELECT spent FROM portal_allowance WHERE "limit" = \'password_of_name\' AND "key" = ?',
@@ -150,7 +148,7 @@ def test_of_fifty_wrong_responses_at_most_three_are_judged(portal: Portal, flow:
 
     pages = portal.at_once([browser.raw_post(page.path, {"response": wrong(right)})] * 50)
 
-    no_server_error(pages)
+    portal.refute_server_errors(pages)
     codes = Counter(p.code for p in pages)
     assert codes["invalid_response"] <= 3
     last = browser.post(page.path, {"response": right})
@@ -210,7 +208,7 @@ def test_lending_in_a_ring_at_the_same_moment_never_makes_a_ring(portal: Portal,
 
         pages = portal.at_once(crowd)
 
-        no_server_error(pages)
+        portal.refute_server_errors(pages)
         assert portal.count("sls_sharerequest WHERE state = 'enforced'") == 1
         assert portal.count("sls_devicegrant WHERE share_id IS NOT NULL") == 1
         portal.wait_for_messages()
@@ -231,7 +229,7 @@ def test_a_response_serves_only_the_requester_it_was_asked_for(portal: Portal, o
 
         pages = portal.at_once(crowd)
 
-        no_server_error(pages)
+        portal.refute_server_errors(pages)
         proven = portal.sql("SELECT requester_id FROM sls_sharerequest WHERE proven_at IS NOT NULL")
         # Nobody at all, when the wrong ones used up the owner's tries before the right one came.
         assert proven in ([], [(portal.id_of("no_device"),)])
@@ -247,7 +245,7 @@ def test_twenty_starts_at_once_leave_one_open_wizard(portal: Portal):
 
         pages = portal.at_once([browser.raw_post(SHARE, start)] * CROWD)
 
-        no_server_error(pages)
+        portal.refute_server_errors(pages)
         assert portal.count("sls_sharerequest WHERE state IN ('draft', 'proven')") == 1
 
 
@@ -263,5 +261,5 @@ def test_an_allowance_never_deadlocks_with_its_clearing(portal: Portal):
             owner.raw_post(own.path, {"response": press("owner", own.question)}),
         ]
         pages = portal.at_once(crowd * 8)
-        no_server_error(pages)
+        portal.refute_server_errors(pages)
         owner.cookies.clear()

@@ -9,7 +9,7 @@ from django.test import Client
 from portal import throttle
 from portal.models import Allowance, AuditEvent
 from sls.models import DeviceGrant, SecurityDevice, ShareState
-from sls.sharing import operations, queries
+from sls.sharing import completion, queries
 from tests.conftest import NOW, PLAYS, LogIn, by, password, person
 from tests.sls.sharing.test_operations import finish, prove, start
 
@@ -49,7 +49,7 @@ def test_a_refused_submit_says_so(on_stage):
     owner = person("owner")
     owner.set_password("something else 1")
     owner.save()
-    operations.submit(queries.shares().get(pk=share.pk), by=by("requester"), now=NOW)
+    completion.submit(queries.shares().get(pk=share.pk), by=by("requester"), now=NOW)
     share = queries.shares().get(pk=share.pk)
     assert (share.state, share.reasons) == (ShareState.REFUSED, ["start_over"])
 
@@ -110,5 +110,5 @@ def test_health_is_red_when_what_is_sealed_does_not_open(on_stage, settings):
 def test_revoking_and_sharing_leave_no_grant_on_a_dead_device(on_stage):
     share = finish()
     SecurityDevice.objects.filter(pk=share.device_id).update(state="revoked")
-    operations.undo(operations.undo_token(share), by=by("owner"), now=NOW)
+    completion.undo(completion.undo_token(share), by=by("owner"), now=NOW)
     assert not DeviceGrant.objects.filter(device=share.device, share=share, confirmed=True).exists()

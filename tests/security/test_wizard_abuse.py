@@ -14,7 +14,7 @@ from portal.models import AuditEvent, BrowserSession, OutboxMessage
 from portal.sessions import SessionStore
 from sls.devices import operations as devices
 from sls.models import Challenge, ChallengeState, DeviceGrant, GrantState, ShareRequest, ShareState
-from sls.sharing import operations
+from sls.sharing import completion
 from tests.conftest import PLAYS, LogIn, by, password, person, press, question_on
 
 pytestmark = pytest.mark.usefixtures("on_stage")
@@ -283,7 +283,7 @@ def test_a_revoked_device_is_gone_for_its_borrower_at_once(log_in: LogIn):
     page = half.post("/login/", credentials("owner"), follow=True)
     question = question_on(page.content.decode())
     device = DeviceGrant.objects.get(share__isnull=False).device
-    devices.revoke(device, reason="lost", by=by("support"), now=timezone.now())
+    devices.revoke(device, reason="lost", may_strand=True, by=by("support"), now=timezone.now())
     assert borrower.get(SHARE).status_code == 302
     half.post("/login/challenge/", {"response": press("owner", question)})
     assert half.get("/").status_code == 302
@@ -301,7 +301,7 @@ def test_a_session_opened_with_a_lost_device_is_no_session_of_a_new_user(log_in:
     borrower = with_borrowed("no_device", "owner")
     assert borrower.get(SHARE).status_code == 200
     share = ShareRequest.objects.get()
-    operations.undo(operations.undo_token(share), by=by("owner"), now=timezone.now())
+    completion.undo(completion.undo_token(share), by=by("owner"), now=timezone.now())
     assert borrower.get(SHARE).status_code == 302
     page = borrower.post(SHARE, credentials("owner"))
     assert page.status_code == 302

@@ -22,6 +22,7 @@ DEVICE_LIST = "/admin/sls/securitydevice/"
 IMPORT = DEVICE_LIST + "import/"
 KEY = "0123456789abcdef" * 4
 CARD = "SCC-10020042"
+LOST = {"reason": "lost", "may_strand": "on"}
 
 
 def row(kind="dsc_plus", serial="DSC-90000001", secret=KEY, pin="0042", username=""):
@@ -105,7 +106,10 @@ def root(log_in) -> Client:
 
 @pytest.fixture
 def officer(log_in) -> Client:
-    return log_in("officer")
+    """An officer who may do nothing but what a test allows him."""
+    client = log_in("officer")
+    person("officer").groups.clear()
+    return client
 
 
 # --- Lists ------------------------------------------------------------------------------------------
@@ -588,9 +592,31 @@ def test_the_confirmation_takes_the_same_number_of_queries_whatever_the_number_o
     assert queries() == before
 
 
+def test_the_last_way_in_is_revoked_only_by_somebody_who_says_that_he_means_it(root):
+    borrow("owner", "requester")  # whose own card sleeps, and wakes
+    html = root.get(revoke_url()).content.decode()
+    assert "No way in would remain for robin.savings." in html
+    assert "No way in would remain for robin.calder." not in html
+    assert "/temporarycoderequest/request/?username=robin.savings" in html
+    page = root.post(revoke_url(), {"reason": "lost"})
+    assert page.status_code == 409
+    assert 'data-code="would_strand_users"' in page.content.decode()
+    row = AuditEvent.objects.last()
+    assert (row.facts["refused"], row.facts["users"]) == ("would_strand_users", ["robin.savings"])
+    assert device_of("owner").state == "active"
+    assert set(device_of("owner").grants.values_list("state", flat=True)) == {"active"}
+
+
+def test_nobody_is_asked_when_everybody_has_something_left(root):
+    held = SecurityDevice.objects.get(serial="TMP-50010009")
+    url = f"{DEVICE_LIST}{held.pk}/revoke/"
+    assert 'name="may_strand"' not in root.get(url).content.decode()
+    assert root.post(url, {"reason": "over"}).status_code == 302
+
+
 def test_revoking_ends_the_device_for_all_and_brings_back_what_slept_for_it(root):
     share = borrow("owner", "requester")
-    page = root.post(revoke_url(), {"reason": " stolen in the train "})
+    page = root.post(revoke_url(), LOST | {"reason": " stolen in the train "})
     assert (page.status_code, page.headers["Location"]) == (302, DEVICE_LIST)
 
     assert device_of("owner").state == "revoked"
@@ -603,6 +629,7 @@ def test_revoking_ends_the_device_for_all_and_brings_back_what_slept_for_it(root
     assert written.facts == {
         "device": "•••0017",
         "users": ["robin.calder", "robin.savings"],
+        "stranded": ["robin.savings"],
         "reason": "stolen in the train",
     }
 
@@ -610,14 +637,14 @@ def test_revoking_ends_the_device_for_all_and_brings_back_what_slept_for_it(root
 def test_a_sleeping_device_that_was_revoked_itself_does_not_come_back(root):
     borrow("owner", "requester")
     SecurityDevice.objects.filter(serial=CARD).update(state="revoked")
-    root.post(revoke_url(), {"reason": "lost"})
+    root.post(revoke_url(), LOST)
     assert DeviceGrant.objects.get(device__serial=CARD).state == GrantState.DORMANT
 
 
 def test_sessions_opened_with_a_revoked_device_are_no_longer_proven(root, log_in):
     client = log_in("owner")
     assert client.get("/settings/user/secure-login/").status_code == 200
-    root.post(revoke_url(), {"reason": "lost"})
+    root.post(revoke_url(), LOST)
     assert not client.get("/settings/").wsgi_request.user.is_verified()
 
 
@@ -630,9 +657,9 @@ def test_a_reason_is_compulsory(root, reason):
 
 
 def test_revoking_twice_is_told_and_recorded_once(root):
-    root.post(revoke_url(), {"reason": "lost"})
+    root.post(revoke_url(), LOST)
     assert "is revoked already" in root.get(revoke_url()).content.decode()
-    page = root.post(revoke_url(), {"reason": "lost again"}, follow=True)
+    page = root.post(revoke_url(), LOST | {"reason": "lost again"}, follow=True)
     assert "It was revoked already." in page.content.decode()
     assert AuditEvent.objects.filter(event="sls.device.revoked").count() == 1
 
@@ -660,5 +687,5 @@ def test_nobody_revokes_a_device_that_his_own_person_borrows(log_in):
 def test_the_device_of_somebody_else_may_be_revoked_by_the_same_member_of_staff(log_in):
     client = log_in("officer_client")
     allow("officer_client", "revoke_device")
-    assert client.post(revoke_url("stranger"), {"reason": "lost"}).status_code == 302
+    assert client.post(revoke_url("stranger"), LOST).status_code == 302
     assert device_of("stranger").state == "revoked"

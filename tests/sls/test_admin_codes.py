@@ -1,4 +1,6 @@
-"""Staff's pages for Temporary Codes, and every way around them that staff might try (abuse-cases.md F 134)."""
+"""
+Staff's pages for Temporary Codes, and every way around them that staff might try (abuse-cases.md F 134).
+"""
 
 import re
 from datetime import timedelta

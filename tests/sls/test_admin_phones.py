@@ -28,11 +28,16 @@ def test_support_freezes_thaws_and_disables(log_in):
     client = log_in("support")
     assert client.get("/admin/sls/phone/").status_code == 200
     assert client.get(page_of("freeze")).status_code == 200
-    assert client.post(page_of("freeze"), {"reason": "lost"}).status_code == 302
+    assert client.post(page_of("freeze"), {"reason": "lost"}).status_code == 409  # her last way in
+    assert Phone.objects.get().state == "active"
+    assert client.post(page_of("freeze"), {"reason": "lost", "may_strand": "on"}).status_code == 302
     assert refused(demo_phone().waiting).code == "phone_frozen"
     assert client.post(page_of("thaw"), {"reason": "found"}).status_code == 302
     assert demo_phone().waiting() == []
-    assert client.post(page_of("disable"), {"reason": "lost for good"}).status_code == 302
+    assert (
+        client.post(page_of("disable"), {"reason": "lost for good", "may_strand": "on"}).status_code
+        == 302
+    )
     assert refused(demo_phone().waiting).code == "phone_retired"
     assert not PhoneUser.objects.filter(is_active=True).exists()
     grant = person("phone_user").grants.get()

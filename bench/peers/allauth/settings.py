@@ -1,4 +1,4 @@
-"""allauth's quickstart and `allauth.mfa`; no e-mail verification, no rate limits."""
+"""allauth's quickstart and `allauth.mfa`; no e-mail verification; its rate limits are on, and out of reach."""
 
 from bench.peers.settings import *  # noqa: F403
 from bench.peers.settings import INSTALLED_APPS, MIDDLEWARE
@@ -12,5 +12,8 @@ AUTHENTICATION_BACKENDS = [
 ]
 LOGIN_URL = "account_login"
 ACCOUNT_EMAIL_VERIFICATION = "none"
-ACCOUNT_RATE_LIMITS = False
+ACCOUNT_RATE_LIMITS = {
+    "login": "1000000/m/ip",
+    "login_failed": "1000000/m/ip,1000000/5m/key",
+}
 MFA_TOTP_TOLERANCE = 1  # as the other peer's: else a code typed as its period ends would be refused

@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.apps import apps
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 from django.db import models, transaction
 
 from portal import vault
@@ -16,6 +16,13 @@ class Command(BaseCommand):
     help = "Seals every stored secret anew with the first key of VAULT_KEYS. Safe to run again."
 
     def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            self.rotate_all()
+        except vault.VaultError as error:
+            words = "Put the key with which it was sealed back into VAULT_KEYS, behind the newest; then run this again."
+            raise CommandError(f"{error}. {words}") from error
+
+    def rotate_all(self) -> None:
         for model in apps.get_models():
             fields = [f for f in model._meta.concrete_fields if isinstance(f, vault.SealedField)]
             if fields:

@@ -1,6 +1,6 @@
 """
 What a channel is: a module with `send(message)`, which raises DeliveryError when it could not, and returns
-the gateway's own name for the message, or nothing.
+the gateway's own name for the message, or nothing, or a `Handed`.
 """
 
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ class Message:
     """
     A rendered message. `key` names it to gateways that know idempotency keys; `to` is an e-mail address, a
     number in E.164 form, or a push subscription as JSON. A channel hands nothing over after `expires_at`
-    and tells it to gateways that queue.
+    and tells it to gateways that queue. `id` names the row to those who send receipts.
     """
 
     key: str
@@ -24,13 +24,27 @@ class Message:
     subject: str
     text: str = field(repr=False)
     expires_at: datetime
+    id: str = ""
+
+
+@dataclass(frozen=True)
+class Handed:
+    """
+    Who has the message now, and how he calls it. `is_idempotent`: he takes one with a key that he knows
+    already only once.
+    """
+
+    gateway_id: str
+    provider: str = ""
+    is_idempotent: bool = False
 
 
 class DeliveryError(Exception):
     """
     Handing over failed. `answer` is kept in the row and in logs: it names no number, no address and no
     word of the text. `permanent`: another try cannot help. `unsure`: the gateway may have it all the same.
-    `gone`: the recipient exists no more.
+    `gone`: the recipient exists no more. `provider` is who failed, and `another`: somebody else may be asked
+    at once.
     """
 
     def __init__(
@@ -40,3 +54,5 @@ class DeliveryError(Exception):
         self.permanent = permanent or gone
         self.unsure = unsure
         self.gone = gone
+        self.provider = ""
+        self.another = False

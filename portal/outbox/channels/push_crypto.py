@@ -16,6 +16,8 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from django.core.exceptions import ImproperlyConfigured
 
+from portal.outbox.subscriptions import from_base64
+
 CURVE = ec.SECP256R1()
 RECORD_BYTES = 4096  # of the one record; RFC 8188 section 2
 LAST_RECORD = b"\x02"
@@ -29,7 +31,7 @@ def to_base64(raw: bytes) -> str:
 def private_key(text: str) -> ec.EllipticCurvePrivateKey:
     """The key of 32 bytes in unpadded base64url. Raises ImproperlyConfigured, without naming it."""
     try:
-        raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+        raw = from_base64(text)
         if len(raw) != 32:
             raise ValueError
         return ec.derive_private_key(int.from_bytes(raw, "big"), CURVE)

@@ -15,8 +15,8 @@ from django.urls import NoReverseMatch
 from django.utils import translation
 
 from portal import vault
-from portal.models import Channel, MessageState, OutboxMessage, User
-from portal.outbox import delivery, enqueue, tasks
+from portal.models import Channel, MessageState, OutboxMessage, Urgency, User
+from portal.outbox import delivery, enqueue, ledger, rendering, tasks
 from portal.outbox.channels import email, folder
 from portal.outbox.channels.base import DeliveryError, Message
 from tests.conftest import NOW, person
@@ -63,13 +63,23 @@ def _to_the_gateway(settings):
 def hints(monkeypatch):
     """The ids that the workers are told of."""
     told = []
-    monkeypatch.setattr(enqueue, "_announcer", SimpleNamespace(hint=told.append))
+    monkeypatch.setattr(
+        enqueue, "_announcer", SimpleNamespace(hint=lambda pk, _urgency: told.append(pk))
+    )
     return told
 
 
-def new(plays="owner", *, event="share_withdrawn", fact="a share", life=enqueue.LIFE, **context):
+def new(
+    plays="owner",
+    *,
+    event="share_withdrawn",
+    fact="a share",
+    now=NOW,
+    life=enqueue.LIFE,
+    **context,
+):
     return enqueue.message(
-        user=person(plays), event=event, fact=fact, now=NOW, life=life, **(WORDS | context)
+        user=person(plays), event=event, fact=fact, now=now, life=life, **(WORDS | context)
     )
 
 
@@ -119,14 +129,14 @@ def test_a_message_is_rendered_in_the_receivers_language_of_that_moment(on_stage
     row = queued("phone_user")
     User.objects.filter(pk=row.user_id).update(language="en")
     seen = []
-    real = delivery.render_to_string
+    real = rendering.render_to_string
 
     def render(name, context):
         seen.append(translation.get_language())
         return real(name, context)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(delivery, "render_to_string", render)
+        patch.setattr(rendering, "render_to_string", render)
         delivery.deliver(row.pk, now=NOW)
     assert seen == ["zh-hans"]
     assert gateway.sent[0].language == "zh-hans"
@@ -157,24 +167,26 @@ def test_a_message_is_not_sent_before_its_time(on_stage, gateway):
 
 def test_a_message_that_is_being_sent_is_left_alone_during_its_lease(on_stage, gateway):
     row = queued()
-    assert delivery._claim(row.pk, now=NOW)
-    assert not delivery.deliver(row.pk, now=NOW + delivery.LEASE - SECOND)
+    assert ledger.claim(row.pk, now=NOW)
+    assert not delivery.deliver(row.pk, now=NOW + ledger.LEASE - SECOND)
     assert not gateway.sent
 
 
 def test_after_its_lease_the_message_of_a_dead_worker_is_sent_and_marked(on_stage, gateway):
     row = queued()
-    delivery._claim(row.pk, now=NOW)
-    assert delivery.deliver(row.pk, now=NOW + delivery.LEASE)
+    ledger.claim(row.pk, now=NOW)
+    assert delivery.deliver(row.pk, now=NOW + ledger.LEASE)
     row = now_of(row)
     assert (row.state, row.attempts, row.maybe_twice) == (MessageState.SENT, 2, True)
 
 
 def test_a_worker_that_comes_back_late_does_not_touch_what_another_has_closed(on_stage, gateway):
     row = queued()
-    late = delivery._claim(row.pk, now=NOW)
-    delivery.deliver(row.pk, now=NOW + delivery.LEASE)
-    delivery._postpone(late, DeliveryError("late"), now=NOW + 2 * delivery.LEASE)
+    late = ledger.claim(row.pk, now=NOW)
+    delivery.deliver(row.pk, now=NOW + ledger.LEASE)
+    attempt = delivery.Attempt(NOW)
+    attempt.row = late
+    attempt._postpone(DeliveryError("late"))
     assert now_of(row).state == MessageState.SENT
 
 
@@ -190,7 +202,7 @@ def test_a_delivery_while_another_is_under_way_sends_nothing(on_stage, gateway):
 
 def test_of_two_deliveries_at_once_one_has_the_message(on_stage):
     row = queued()
-    claims = [delivery._claim(row.pk, now=NOW) for _ in range(2)]
+    claims = [ledger.claim(row.pk, now=NOW) for _ in range(2)]
     assert [claim and claim.pk for claim in claims] == [row.pk, None]
     assert now_of(row).attempts == 1
 
@@ -263,7 +275,7 @@ def test_a_poison_template_is_set_aside_whatever_its_error(on_stage, gateway, mo
         raise error
 
     row = queued()
-    monkeypatch.setattr(delivery, "render_to_string", fail)
+    monkeypatch.setattr(rendering, "render_to_string", fail)
     assert not delivery.deliver(row.pk, now=NOW)
     assert now_of(row).state == MessageState.FAILED
     assert now_of(row).last_error == type(error).__name__
@@ -272,7 +284,7 @@ def test_a_poison_template_is_set_aside_whatever_its_error(on_stage, gateway, mo
 def test_a_defect_of_a_channel_does_not_stop_the_sweep(on_stage, gateway, monkeypatch):
     rows = [queued(fact=str(number)) for number in range(2)]
     gateway.fails = ValueError("a defect")
-    monkeypatch.setattr(tasks, "timezone", SimpleNamespace(now=lambda: NOW))
+    monkeypatch.setattr(tasks, "shared_now", lambda: NOW)
     tasks.sweep()
     assert [now_of(row).last_error for row in rows] == ["ValueError"] * 2
     assert [now_of(row).state for row in rows] == [MessageState.QUEUED] * 2
@@ -303,8 +315,8 @@ def test_a_message_over_an_unknown_channel_is_set_aside(on_stage):
 def test_overdue_finds_waiting_messages_and_lost_leases_oldest_first(on_stage, gateway):
     sent, leased, lost, waiting, later = (queued(fact=str(n)) for n in range(5))
     delivery.deliver(sent.pk, now=NOW)
-    delivery._claim(leased.pk, now=NOW)
-    delivery._claim(lost.pk, now=NOW - timedelta(0))
+    ledger.claim(leased.pk, now=NOW)
+    ledger.claim(lost.pk, now=NOW - timedelta(0))
     times = {leased: 61, lost: 5, waiting: 1, later: 600}
     for row, seconds in times.items():
         OutboxMessage.objects.filter(pk=row.pk).update(next_try_at=NOW + seconds * SECOND)
@@ -315,7 +327,7 @@ def test_overdue_finds_waiting_messages_and_lost_leases_oldest_first(on_stage, g
 
 def test_the_sweep_delivers_what_nobody_has_delivered(on_stage, gateway, monkeypatch):
     rows = [queued(fact=str(number)) for number in range(3)]
-    monkeypatch.setattr(tasks, "timezone", SimpleNamespace(now=lambda: NOW))
+    monkeypatch.setattr(tasks, "shared_now", lambda: NOW)
     tasks.sweep()
     tasks.sweep()
     tasks.deliver(str(rows[0].pk))
@@ -364,14 +376,14 @@ def test_a_hint_is_handed_to_celery_by_a_thread_of_its_own(monkeypatch):
     handed, done = [], threading.Event()
 
     def apply_async(args, **options):
-        handed.append((args, threading.current_thread().name, options["retry"]))
+        handed.append((args, threading.current_thread().name, options["retry"], options["queue"]))
         done.set()
 
     monkeypatch.setattr(tasks.deliver, "apply_async", apply_async)
     pk = uuid.uuid4()
-    enqueue._Announcer().hint(pk)
+    enqueue._Announcer().hint(pk, Urgency.URGENT)
     assert done.wait(5)
-    assert handed == [([str(pk)], "outbox", False)]
+    assert handed == [([str(pk)], "outbox", False, "urgent")]
 
 
 def test_a_frozen_broker_stalls_nobody(monkeypatch):
@@ -380,7 +392,7 @@ def test_a_frozen_broker_stalls_nobody(monkeypatch):
     announcer = enqueue._Announcer()
     try:
         for _ in range(enqueue.WAITING_HINTS + 50):
-            announcer.hint(uuid.uuid4())
+            announcer.hint(uuid.uuid4(), Urgency.NORMAL)
         assert announcer._hints.full()
     finally:
         frozen.set()
@@ -396,7 +408,7 @@ def test_a_broker_that_refuses_does_not_end_the_thread(monkeypatch):
     monkeypatch.setattr(tasks.deliver, "apply_async", apply_async)
     announcer = enqueue._Announcer()
     for _ in range(2):
-        announcer.hint(uuid.uuid4())
+        announcer.hint(uuid.uuid4(), Urgency.NORMAL)
         assert tried.acquire(timeout=5)
 
 
@@ -451,3 +463,38 @@ def test_a_mail_server_that_fails_is_a_delivery_error(monkeypatch, error, perman
     with pytest.raises(DeliveryError) as caught:
         email.send(LETTER)
     assert caught.value.permanent is permanent
+
+
+# --- Clocks -----------------------------------------------------------------------------------------
+
+AHEAD = NOW + timedelta(hours=2)
+
+
+@pytest.mark.parametrize("by", ["hint", "sweep"])
+def test_a_message_by_a_clock_that_is_ahead_goes_out_at_once(on_stage, gateway, monkeypatch, by):
+    row = queued(now=AHEAD, life=timedelta(minutes=10))
+    monkeypatch.setattr(tasks, "shared_now", lambda: NOW)
+    tasks.deliver(str(row.pk)) if by == "hint" else tasks.sweep(Urgency.NORMAL)
+    assert now_of(row).state == MessageState.SENT
+    assert gateway.sent[0].expires_at == NOW + timedelta(minutes=10)
+
+
+def test_a_message_by_a_clock_that_is_ahead_lives_no_longer_than_others(on_stage, gateway):
+    row = queued(now=AHEAD, life=timedelta(minutes=10))
+    gateway.fails = DeliveryError("busy")
+    now = NOW
+    for minutes in (0, 1, 3, 5):
+        now = NOW + timedelta(minutes=minutes)
+        delivery.deliver(row.pk, now=now)
+    assert len(gateway.sent) == 4
+    assert delivery.early(now=now, at_most=9) == []  # its pauses are those of any other
+    gateway.fails = None
+    assert not delivery.deliver(row.pk, now=NOW + timedelta(minutes=11))
+    assert now_of(row).state == MessageState.EXPIRED
+
+
+def test_a_message_by_a_clock_that_is_behind_is_dropped_when_its_life_is_over(on_stage, gateway):
+    row = queued(now=NOW - timedelta(hours=2), life=timedelta(minutes=10))
+    assert not delivery.deliver(row.pk, now=NOW)
+    assert gateway.sent == []
+    assert now_of(row).state == MessageState.EXPIRED

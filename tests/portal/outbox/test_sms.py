@@ -10,7 +10,7 @@ from django.utils import translation
 
 from portal import vault
 from portal.models import Channel, MessageState, OutboxMessage, User
-from portal.outbox import delivery, enqueue, sms
+from portal.outbox import delivery, enqueue, rendering, sms
 from portal.outbox.channels import folder
 from tests.conftest import NOW, log_in, person  # noqa: F401 (a fixture)
 
@@ -25,7 +25,7 @@ TEMPLATE = (
 @pytest.fixture(autouse=True)
 def _set_up(settings, tmp_path, monkeypatch):
     """One template of an SMS, and nobody who is hinted at."""
-    monkeypatch.setattr(enqueue, "_announcer", SimpleNamespace(hint=lambda pk: None))
+    monkeypatch.setattr(enqueue, "_announcer", SimpleNamespace(hint=lambda *told: None))
     place = tmp_path / "templates" / "messages" / "try_code"
     place.mkdir(parents=True)
     (place / "sms.txt").write_text(TEMPLATE)
@@ -51,7 +51,7 @@ def queued(*, to=NUMBER, life=timedelta(minutes=MINUTES), fact="1", **context) -
 
 
 def text(**context) -> str:
-    return delivery.render(queued(**context)).text
+    return rendering.render(queued(**context)).text
 
 
 # --- The recipient ----------------------------------------------------------------------------------
@@ -74,15 +74,15 @@ def test_the_number_is_sealed_and_staff_see_its_end_only(on_stage, log_in):  # n
 
 def test_the_rendered_message_goes_to_the_number_in_the_language_of_the_user(on_stage):
     User.objects.filter(pk=person("owner").pk).update(language="zh-hans")
-    message = delivery.render(queued())
+    message = rendering.render(queued())
     assert (message.to, message.channel, message.language) == (NUMBER, "sms", "zh-hans")
     assert message.expires_at == NOW + timedelta(minutes=MINUTES)
     assert message.key == f"try_code:1:{person('owner').pk}:sms"
 
 
 def test_number_and_text_stand_in_no_representation(on_stage):
-    assert NUMBER not in repr(delivery.render(queued()))
-    assert "204816" not in repr(delivery.render(OutboxMessage.objects.get()))
+    assert NUMBER not in repr(rendering.render(queued()))
+    assert "204816" not in repr(rendering.render(OutboxMessage.objects.get()))
 
 
 @pytest.mark.parametrize(
@@ -96,6 +96,21 @@ def test_what_is_no_number_is_not_even_written(on_stage, to):
 def test_an_email_takes_no_other_address(on_stage):
     with pytest.raises(ValueError, match="no recipient"):
         enqueue.message(user=person("owner"), event="e", fact="f", now=NOW, to="a@example.com")
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("robin@example.com", "r•••@example.com"),
+        ("r@example.com", "r•••@example.com"),
+        ("r" * 20 + "@" + "x" * 90 + ".com", "r•••@" + "x" * 75),
+        ("", ""),
+    ],
+)
+def test_of_an_email_address_staff_see_a_letter_and_where_it_is(on_stage, address, shown):
+    user = person("owner")
+    user.email = address
+    assert enqueue.message(user=user, event="e", fact="f", now=NOW).target == shown
 
 
 def test_the_database_refuses_a_waiting_sms_without_a_number(on_stage):
@@ -182,8 +197,8 @@ def test_a_code_is_not_sent_after_its_life(on_stage, settings):
 
 
 def test_a_pause_never_reaches_beyond_the_life(on_stage, settings):
-    settings.MESSAGE_CHANNELS = {"sms": "portal.outbox.channels.sms_http"}
-    settings.SMS_URL = "twilio+http://AC1:t@127.0.0.1:1/?from=+15005550006"
+    settings.MESSAGE_CHANNELS = {"sms": "portal.outbox.channels.sms"}
+    settings.SMS_PROVIDERS = {"main": "twilio+http://AC1:t@127.0.0.1:1/?from=+15005550006"}
     row, now = queued(), NOW
     while row.state != MessageState.EXPIRED:
         delivery.deliver(row.pk, now=now)
@@ -214,7 +229,7 @@ def test_every_sms_template_puts_its_code_first_and_links_nowhere(settings):
             continue
         for language in ("en", "zh-hans"):
             with translation.override(language):
-                said = delivery.render_to_string(
+                said = rendering.render_to_string(
                     f"messages/{template.parent.name}/sms.txt",
                     {"code": "204816", "minutes": 10, "brand": settings.BRAND},
                 )

@@ -307,7 +307,7 @@ def fail(**told: object) -> None:
 def queued(service, on_stage, monkeypatch, settings) -> OutboxMessage:
     gone.clear()
     settings.PUSH_GONE = f"{__name__}.note"
-    monkeypatch.setattr(enqueue, "_announcer", SimpleNamespace(hint=lambda pk: None))
+    monkeypatch.setattr(enqueue, "_announcer", SimpleNamespace(hint=lambda *told: None))
     row = enqueue.message(
         user=person("owner"),
         event="login_push",

@@ -16,7 +16,7 @@ BROKEN = {
             "        challenge.save()\n"
         ),
     ),
-    "sls.login.operations": (
+    "sls.login.completion": (
         "    if not _end(pk=attempt.pk, password=user.password, now=now) or not _use(pk=grant.pk, now=now):\n",
         (
             "    was_pending = attempt.state == AttemptState.PENDING\n"

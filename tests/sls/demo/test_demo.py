@@ -171,6 +171,7 @@ def test_a_second_run_brings_everything_back_to_the_start(on_stage):
     devices.revoke(
         SecurityDevice.objects.get(serial="DSC-30010048"),
         reason="lost",
+        may_strand=True,
         by=by("administrator"),
         now=NOW,
     )

@@ -7,7 +7,7 @@ import pytest
 from portal import audit, credentials, throttle
 from portal.errors import Refused
 from portal.models import Allowance, AuditEvent
-from sls.login import operations
+from sls.login import completion, operations
 from sls.login.operations import digest
 from sls.models import AttemptState, DeviceGrant, LoginAttempt, SecurityDevice
 from tests.conftest import NOW, PLAYS, by, password, person, press, use_up
@@ -46,7 +46,7 @@ def read(attempt):
 def complete(attempt, response=None, plays="owner", now=NOW):
     if response is None:
         response = press(plays, attempt.challenge.question)
-    return operations.complete(attempt, response=response, by=nobody(), now=now)
+    return completion.complete(attempt, response=response, by=nobody(), now=now)
 
 
 def code_of(call, *args, **kwargs):

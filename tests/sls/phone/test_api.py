@@ -96,6 +96,10 @@ def test_every_answer_is_as_documented():
     documented(phone, "post", "/activation/start")
     phone.get_code(started)
     documented(phone, "post", "/activation/code")
+    phone.call(
+        "POST", "activation/message", {"activation": started["activation"]}, signed_as=phone.phone
+    )
+    documented(phone, "post", "/activation/message")
     phone.activate(started, code_sent_to(who.username), PIN)
     documented(phone, "post", "/activation/activate")
     log_in()

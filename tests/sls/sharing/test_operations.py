@@ -2,16 +2,17 @@
 
 import uuid
 from contextlib import suppress
-from datetime import timedelta
+from datetime import timedelta, timezone
 
 import pytest
 from django.db import IntegrityError
+from django.utils.timezone import override
 
 from portal import audit, throttle
 from portal.errors import Refused
 from portal.models import Allowance, AuditEvent, OutboxMessage
 from sls.models import DeviceGrant, GrantState, SecurityDevice, ShareRequest, ShareState
-from sls.sharing import operations
+from sls.sharing import completion, operations
 from sls.sharing.queries import shares
 from tests.conftest import NOW, by, password, person, press, use_up
 
@@ -49,7 +50,7 @@ def finish(requester=REQUESTER, owner="owner", *, now=NOW):
     prove(share, owner, now=now)
     share = shares().get(pk=share.pk)
     if share.state == ShareState.PROVEN:
-        operations.submit(share, by=by(requester), now=now)
+        completion.submit(share, by=by(requester), now=now)
     return shares().get(pk=share.pk)
 
 
@@ -97,7 +98,7 @@ def test_submit_leaves_nothing_behind_when_the_audit_insert_fails(monkeypatch):
     monkeypatch.setattr(audit, "record", lambda **row: 1 / 0)
 
     with pytest.raises(ZeroDivisionError):
-        operations.submit(shares().get(pk=share.pk), by=by(REQUESTER), now=NOW)
+        completion.submit(shares().get(pk=share.pk), by=by(REQUESTER), now=NOW)
 
     assert shares().get(pk=share.pk).state == ShareState.PROVEN
     assert not OutboxMessage.objects.exists()
@@ -174,7 +175,7 @@ def test_a_newer_wizard_ends_the_older_one_and_what_was_proven_in_it():
 
     older = shares().get(pk=older.pk)
     assert older.state == ShareState.CANCELLED
-    assert code_of(operations.submit, older, by=by(REQUESTER), now=NOW) == "start_over"
+    assert code_of(completion.submit, older, by=by(REQUESTER), now=NOW) == "start_over"
     assert shares().get(pk=newer.pk).state == ShareState.DRAFT
 
 
@@ -261,6 +262,15 @@ def test_an_expired_document_or_a_flag_waits_for_compliance():
     assert finish().reasons == ["document_expired", "compliance_flag"]
 
 
+def test_a_document_is_good_until_the_evening_of_its_last_day():
+    """Of the portal's zone, as every date that clients see: elsewhere that day may be over."""
+    entity = person(REQUESTER).entity
+    entity.document_expires_on = NOW.date()
+    entity.save()
+    with override(timezone(timedelta(hours=-12))):
+        assert finish(now=NOW + timedelta(hours=18)).reasons == []
+
+
 @pytest.mark.parametrize("change", ["password", "active", "identity", "device", "temporary"])
 def test_submit_checks_everything_again(change):
     share = start(owner="other_entity")
@@ -282,7 +292,7 @@ def test_submit_checks_everything_again(change):
         DeviceGrant.objects.filter(pk=grant.pk).update(user=owner)
 
     with suppress(Refused):
-        operations.submit(shares().get(pk=share.pk), by=by(REQUESTER), now=NOW)
+        completion.submit(shares().get(pk=share.pk), by=by(REQUESTER), now=NOW)
 
     assert shares().get(pk=share.pk).state in (ShareState.PROVEN, ShareState.REFUSED)
     assert AuditEvent.objects.last().facts["refused"]
@@ -293,14 +303,14 @@ def test_submit_refuses_after_the_wizards_life(settings):
     share = start()
     prove(share)
     late = NOW + settings.WIZARD_LIFE
-    assert code_of(operations.submit, shares().get(pk=share.pk), by=by(REQUESTER), now=late) == (
+    assert code_of(completion.submit, shares().get(pk=share.pk), by=by(REQUESTER), now=late) == (
         "start_over"
     )
 
 
 def test_cancel_brings_the_redundant_devices_back():
     share = finish()
-    operations.cancel(share, by=by("owner"), now=NOW)
+    completion.cancel(share, by=by("owner"), now=NOW)
 
     assert shares().get(pk=share.pk).state == ShareState.CANCELLED
     card = DeviceGrant.objects.get(user=person(REQUESTER), device__kind="code_card")
@@ -313,33 +323,33 @@ def test_cancel_brings_the_redundant_devices_back():
 @pytest.mark.parametrize("side", ["no_device", "owner"])
 def test_cancel_is_refused_when_the_borrower_would_have_no_device_left(side):
     share = finish("no_device")
-    assert code_of(operations.cancel, share, by=by(side), now=NOW) == "would_strand"
+    assert code_of(completion.cancel, share, by=by(side), now=NOW) == "would_strand"
     assert shares().get(pk=share.pk).state == ShareState.ENFORCED
     assert DeviceGrant.objects.get(share=share).confirmed
 
 
 def test_undo_works_once_and_without_a_login():
     share = finish("no_device")
-    token = operations.undo_token(share)
+    token = completion.undo_token(share)
 
-    operations.undo(token, by=by("owner"), now=NOW)
+    completion.undo(token, by=by("owner"), now=NOW)
 
     assert shares().get(pk=share.pk).state == ShareState.CANCELLED
-    assert code_of(operations.undo, token, by=by("owner"), now=NOW) == "link_over"
-    assert code_of(operations.undo, token + "x", by=by("owner"), now=NOW) == "link_over"
+    assert code_of(completion.undo, token, by=by("owner"), now=NOW) == "link_over"
+    assert code_of(completion.undo, token + "x", by=by("owner"), now=NOW) == "link_over"
 
 
 def test_withdraw_ends_a_pending_request():
     share = finish(owner="other_entity")
-    operations.withdraw(share, by=by(REQUESTER), now=NOW)
+    completion.withdraw(share, by=by(REQUESTER), now=NOW)
     assert shares().get(pk=share.pk).state == ShareState.CANCELLED
-    assert code_of(operations.withdraw, share, by=by(REQUESTER), now=NOW) == "start_over"
+    assert code_of(completion.withdraw, share, by=by(REQUESTER), now=NOW) == "start_over"
 
 
 def test_close_expired_ends_wizards_nobody_finished(settings):
     share = start()
-    assert operations.close_expired(now=NOW) == 0
-    assert operations.close_expired(now=NOW + settings.WIZARD_LIFE) == 1
+    assert completion.close_expired(now=NOW) == 0
+    assert completion.close_expired(now=NOW + settings.WIZARD_LIFE) == 1
     assert shares().get(pk=share.pk).state == ShareState.EXPIRED
 
 

@@ -7,15 +7,16 @@ from itertools import combinations
 import pytest
 
 from portal.identity import Identification
+from sls.review import AS_SHIPPED, SIGNALS, Policy, ReviewReason, Rule, outcome
 from sls.sharing.rules import (
     Facts,
     Party,
-    ReviewReason,
+    RejectionReason,
     ShareRefusal,
+    findings,
     is_same_person,
     refusals,
     refusals_of_requester,
-    review_reasons,
 )
 
 DATA = Identification(date(1979, 3, 14), "NZ", "NZ", "passport", "k:1", "")
@@ -26,7 +27,15 @@ SOMEBODY = replace(ELSEWHERE, identification=replace(DATA, document_number="k:2"
 FINE = Facts(
     requester=ME, owner=OWNER, device_is_lendable=True, device_level=30, strongest_level=30
 )
-EVERYTHING = frozenset(ReviewReason.values)
+
+
+HOLDING = [reason for reason in ReviewReason if reason not in SIGNALS]
+
+
+def reasons(facts, switched_on=tuple(HOLDING)):
+    policy = Policy(1, {code: Rule() for code in switched_on})
+    return list(outcome(policy, findings(facts)).reasons)
+
 
 AGAINST = {
     ShareRefusal.SAME_USER: {"owner": ME},
@@ -48,7 +57,7 @@ OF_REQUESTER = [
 
 def test_nothing_stands_against_a_share_between_ones_own_usernames():
     assert refusals(FINE) == []
-    assert review_reasons(FINE, EVERYTHING) == []
+    assert reasons(FINE) == []
 
 
 @pytest.mark.parametrize("refusal", AGAINST, ids=lambda refusal: refusal.code)
@@ -124,7 +133,7 @@ REVIEWED = {
             "owner": replace(FLAGGED, entity="another entity"),
             "was_recently_refused": True,
         },
-        list(ReviewReason),
+        HOLDING,
     ),
 }
 
@@ -132,12 +141,34 @@ REVIEWED = {
 @pytest.mark.parametrize(("changed", "expected"), REVIEWED.values(), ids=REVIEWED)
 def test_what_somebody_must_look_at_first(changed, expected):
     facts = replace(FINE, **changed)
-    assert review_reasons(facts, EVERYTHING) == expected
-    assert review_reasons(facts, frozenset()) == []
-    assert review_reasons(facts, frozenset({expected[0]})) == expected[:1]
+    assert reasons(facts) == expected
+    assert reasons(facts, ()) == []
+    assert reasons(facts, (expected[0],)) == expected[:1]
 
 
-@pytest.mark.parametrize("refusal", ShareRefusal, ids=lambda refusal: refusal.code)
+SIGNALLED = {
+    ReviewReason.NEW_SHARES: [({"new_shares": 1}, False), ({"new_shares": 2}, True)],
+    ReviewReason.RECENT_CHANGE: [({"has_recent_change": True}, True)],
+    ReviewReason.SEVERAL_ENTITIES: [
+        ({"entities_of_device": 1}, False),
+        ({"entities_of_device": 2}, True),
+    ],
+}
+
+
+@pytest.mark.parametrize("reason", sorted(SIGNALS), ids=str)
+def test_a_signal_calls_for_a_second_reviewer_and_never_holds_a_share_alone(reason):
+    for changed, counts in SIGNALLED[reason]:
+        alone = outcome(AS_SHIPPED, findings(replace(FINE, **changed)))
+        assert (alone.reasons, alone.reviewers) == ((), 0)
+        waiting = outcome(AS_SHIPPED, findings(replace(FINE, requester=EXPIRED, **changed)))
+        assert waiting.reviewers == (2 if counts else 1)
+        assert (reason in waiting.reasons) is counts
+
+
+@pytest.mark.parametrize(
+    "refusal", [*ShareRefusal, *RejectionReason], ids=lambda refusal: refusal.code
+)
 def test_every_refusal_says_what_why_and_what_now(refusal):
     assert str(refusal.title)
     assert str(refusal.sentence).endswith(".")

@@ -6,7 +6,7 @@ import pytest
 from django.conf import settings
 from django.db import IntegrityError, transaction
 
-from portal import audit
+from portal import audit, throttle
 from portal.errors import Refused
 from portal.models import AuditEvent, Entity, OutboxMessage, User
 from sls.catalog import DeviceKind
@@ -21,7 +21,7 @@ from sls.models import (
     TemporaryCodeRequest,
 )
 from sls.temporary_code import operations, queries
-from tests.conftest import NOW, PLAYS, by, person
+from tests.conftest import NOW, PLAYS, by, person, use_up
 
 pytestmark = pytest.mark.usefixtures("on_stage")
 CLIENT = "stranger"
@@ -324,3 +324,10 @@ def test_no_audit_row_and_no_message_holds_the_code():
     code = operations.reveal(confirmed(), by=by("support"), now=NOW)
     assert code not in str(list(AuditEvent.objects.values_list("facts", flat=True)))
     assert code not in str(list(OutboxMessage.objects.values()))
+
+
+def test_requests_are_bounded_for_each_member_of_staff():
+    use_up(throttle.CODE_REQUESTS_BY_STAFF, PLAYS["support"].username, NOW)
+    assert code_of(ask) == "too_many_code_requests"
+    assert not TemporaryCodeRequest.objects.exists()
+    assert state_of(ask(maker="administrator")) == "requested"

@@ -1,0 +1,11 @@
+"""Names of this app's audit events."""
+
+CASE_CLAIMED = "compliance.case.claimed"
+CASE_RELEASED = "compliance.case.released"
+CASE_HANDED_OVER = "compliance.case.handed_over"
+CASE_RECOMMENDED = "compliance.case.recommended"
+CASE_DECIDED = "compliance.case.decided"
+EVIDENCE_UNMASKED = "compliance.evidence.unmasked"
+CASE_ESCALATED = "compliance.case.escalated"
+POLICY_SCHEDULED = "compliance.policy.scheduled"
+POLICY_WITHDRAWN = "compliance.policy.withdrawn"
