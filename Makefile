@@ -10,8 +10,10 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-dep
 	$(PIP) -r requirements.lock
 	touch $@
 
-.venv/.dev: requirements-dev.lock .venv/.ok
+# npm brings the message centre of the SMPP tests; without it they skip, and say so.
+.venv/.dev: requirements-dev.lock .venv/.ok tests/smsc/package-lock.json
 	$(PIP) -r requirements-dev.lock
+	if command -v npm >/dev/null; then npm ci --prefix tests/smsc --no-audit --no-fund --loglevel=error; fi
 	touch $@
 
 setup: .venv/.ok

@@ -371,7 +371,7 @@ SMS_PROVIDERS: dict[str, str] = env.json(
 SMS_ROUTES = env.str("SMS_ROUTES", "")  # "CN=b,a;*=a,b"
 SMS_BACKENDS = {
     name: f"portal.outbox.channels.providers.{name}.Backend"
-    for name in ("twilio", "vonage", "folder")
+    for name in ("twilio", "vonage", "smpp", "folder")
 } | env.dict("SMS_BACKENDS", default={})
 EMAIL_CONFIG = env.email_url("EMAIL_URL", default="smtp://localhost:25")
 vars().update(EMAIL_CONFIG)

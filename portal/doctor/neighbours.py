@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
-from urllib.parse import SplitResult, urlsplit
 
 import redis
 from django.conf import settings
@@ -15,6 +14,8 @@ from django.conf import settings
 from portal import heartbeats
 from portal.broker import broker
 from portal.models import Heartbeat
+from portal.outbox.channels import routes
+from portal.outbox.channels.providers.base import Provider
 
 from .finding import Finding
 
@@ -129,25 +130,21 @@ def _sms() -> Iterator[Finding]:
         yield Finding(
             "SMS gateway", "There is none: SMS are set aside.", "Set SMS_URL.", advised=True
         )
-    gateways = {name: urlsplit(url) for name, url in settings.SMS_PROVIDERS.items()}
-    found = [
-        _sms_provider(f"SMS gateway {name}", parts)
-        for name, parts in gateways.items()
-        if parts.hostname and not parts.scheme.startswith("folder")
-    ]
+    providers = filter(None, map(routes.provider, settings.SMS_PROVIDERS))
+    found = [_sms_provider(one) for one in providers if one.scheme != "folder"]
     others_carry_on = any(finding.is_well for finding in found)
     for finding in found:
         yield finding if finding.is_well else replace(finding, advised=others_carry_on)
 
 
-def _sms_provider(what: str, parts: SplitResult) -> Finding:
-    port = parts.port or (80 if "+http" in parts.scheme else 443)
+def _sms_provider(provider: Provider) -> Finding:
+    what, host, port = f"SMS gateway {provider.name}", provider.url.hostname or "", provider.port
     try:
-        socket.create_connection((parts.hostname or "", port), timeout=PATIENCE).close()
+        socket.create_connection((host, port), timeout=PATIENCE).close()
     except OSError as error:
         return Finding(
             what,
-            f"{parts.hostname}:{port} cannot be reached: {type(error).__name__}.",
+            f"{host}:{port} cannot be reached: {type(error).__name__}.",
             "Look at SMS_URL or SMS_PROVIDERS, the name service and the firewall.",
         )
     return Finding(what)

@@ -40,6 +40,7 @@ def test_a_text_has_this_encoding_and_so_many_parts(text: str, expected: Size):
 
 
 def test_the_alphabet_has_every_place_of_the_standard_but_the_escape():
-    assert len(encoding.ALPHABET) == 127
-    assert len(encoding.EXTENSION) == 10
-    assert not encoding.ALPHABET & encoding.EXTENSION
+    assert len(encoding.ALPHABET) == len(set(encoding.ALPHABET)) == 128
+    assert len(encoding.EXTENSION) == len(set(encoding.EXTENSION.values())) == 10
+    assert not set(encoding.ALPHABET) & set(encoding.EXTENSION)
+    assert len(encoding.SEPTETS) == 137

@@ -12,7 +12,7 @@ from django.utils import timezone
 from portal import throttle
 from portal.models import Allowance, Channel, OutboxAttempt, OutboxMessage, SmsProvider
 from portal.outbox import budgets, countries, delivery, enqueue
-from portal.outbox.channels import posting, routes
+from portal.outbox.channels import reaching, routes
 from portal.outbox.channels.base import Message
 from tests.conftest import person, use_up
 from tests.gateway import Gateway
@@ -22,7 +22,7 @@ BRITISH, CHINESE, INDIAN = "+447700900123", "+8613800138000", "+919876543210"
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch, settings):
-    monkeypatch.setattr(posting, "SECONDS", 1.0)
+    monkeypatch.setattr(reaching, "SECONDS", 1.0)
     monkeypatch.setattr(enqueue, "_announcer", SimpleNamespace(hint=lambda *told: None))
     settings.MESSAGE_CHANNELS = {"sms": "portal.outbox.channels.sms"}
 

@@ -13,7 +13,7 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.utils import timezone
 
-from portal.outbox.channels import posting, routes
+from portal.outbox.channels import reaching, routes
 from portal.outbox.channels.base import DeliveryError, Message
 from tests.gateway import Gateway
 
@@ -22,7 +22,7 @@ NUMBER, CODE = "+447700900123", "204816"
 
 @pytest.fixture
 def gateway(settings, monkeypatch) -> Iterator[Gateway]:
-    monkeypatch.setattr(posting, "SECONDS", 1.0)
+    monkeypatch.setattr(reaching, "SECONDS", 1.0)
     server = Gateway()
     settings.SMS_PROVIDERS = {
         "main": f"twilio+http://AC1:t%2Fk@127.0.0.1:{server.port}/?from=+15005550006"

@@ -24,7 +24,7 @@ from django.utils import timezone
 
 from portal.models import Channel, MessageState, OutboxMessage
 from portal.outbox import delivery, enqueue
-from portal.outbox.channels import posting, push_crypto, webpush
+from portal.outbox.channels import push_crypto, reaching, webpush
 from portal.outbox.channels.base import DeliveryError, Message
 from portal.outbox.subscriptions import Subscription, from_base64
 from tests.conftest import NOW, person
@@ -75,7 +75,7 @@ class PushService(Gateway):
 
 @pytest.fixture
 def service(settings, monkeypatch) -> Iterator[PushService]:
-    monkeypatch.setattr(posting, "SECONDS", 1.0)
+    monkeypatch.setattr(reaching, "SECONDS", 1.0)
     settings.PUSH_TO_LOOPBACK = True
     settings.MESSAGE_CHANNELS = {"push": webpush.__name__}
     server = PushService()

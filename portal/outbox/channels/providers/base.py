@@ -52,25 +52,34 @@ class Told:
 class Provider:
     """
     `scheme://user:password@host/?from=…&signing=…&idempotent=1`: who we are, whom the message comes from, the
-    secret that signs receipts, and whether the provider takes a key only once. `scheme+http` is for one on
-    this machine.
+    secret that signs receipts, and whether the provider takes a key only once. `scheme+http` (for SMPP,
+    `smpp+tcp`) is for one on this machine.
     """
 
     name: str
     url: SplitResult = field(repr=False)
 
     scheme: ClassVar[str] = ""
+    plain: ClassVar[str] = "http"  # behind the scheme's plus: without TLS
+    ports: ClassVar[tuple[int, int]] = (443, 80)  # with TLS, and without
     form: ClassVar[str] = "scheme://user:password@host/?from=…"
 
     def __post_init__(self) -> None:
-        scheme, _, plain = self.url.scheme.partition("+")
-        known = scheme == self.scheme and plain in ("", "http")
+        known = self.url.scheme in (self.scheme, f"{self.scheme}+{self.plain}")
         if not (known and self.url.hostname and self.user and self.password and self.sender):
             raise ImproperlyConfigured(f"SMS provider {self.name} must be {self.form}")
-        if plain and self.url.hostname not in LOOPBACK:
+        if self.is_plain and self.url.hostname not in LOOPBACK:
             raise ImproperlyConfigured(
                 f"SMS provider {self.name}: without TLS only one on this machine."
             )
+
+    @property
+    def is_plain(self) -> bool:
+        return "+" in self.url.scheme
+
+    @property
+    def port(self) -> int:
+        return self.url.port or self.ports[self.is_plain]
 
     @property
     def options(self) -> dict[str, str]:
@@ -102,12 +111,12 @@ class Provider:
     def at(self, path: str) -> SplitResult:
         """An address of the provider."""
         host = self.url.netloc.rpartition("@")[2]
-        scheme = "http" if self.url.scheme.endswith("+http") else "https"
+        scheme = "http" if self.is_plain else "https"
         return SplitResult(scheme, host, self.url.path.rstrip("/") + path, "", "")
 
     def receipts_at(self, message: Message) -> str:
         """Where receipts of the message go; "" for a provider that signs none, or could not reach us."""
-        reaches_us = settings.TLS or self.url.scheme.endswith("+http")
+        reaches_us = settings.TLS or self.is_plain
         return receipt_address(self.name, message.id) if self.signing and reaches_us else ""
 
     def send(self, message: Message) -> str:
