@@ -37,9 +37,10 @@ def main() -> int:
         for name in wanted.names or USUAL:
             start = time.monotonic()
             measure = importlib.import_module(f"bench.measures.{name}")
-            rows += measure.run(where, Options(wanted.seconds, wanted.rounds))
+            found = measure.run(where, Options(wanted.seconds, wanted.rounds))
             print(f"{name}: {time.monotonic() - start:.0f} s", file=sys.stderr, flush=True)
-    print(table(rows))
+            print(table(found), flush=True)
+            rows += found
     missed = [row for row in rows if row.met is False]
     print(f"{len(missed)} targets missed" if missed else "every target met")
     return 1 if wanted.check and missed else 0

@@ -1,6 +1,6 @@
 """
 A crowd of any size around the people who are measured, made by the database itself: a prototype pair, one
-with a device which the other borrows, is multiplied; every hundredth pair has a request waiting.
+with a device which the other borrows, is multiplied; every fifth pair has a request waiting.
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from portal.models import AuditEvent, Entity, User
 from sls.models import Challenge, DeviceGrant, SecurityDevice, ShareRequest, ShareState
 
 PROTOTYPE = "prototype"
-PENDING_EVERY = 100
+PENDING_EVERY = 5
 FIRST_USER = 1_000_000
 
 
