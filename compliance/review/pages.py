@@ -9,6 +9,7 @@ from django.db.models import QuerySet
 from django.utils.functional import Promise
 from django.utils.translation import gettext as say
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from compliance import events
 from compliance.models import Verdict
@@ -26,7 +27,7 @@ MOST_EVENTS = 200
 EVENT_LABELS: dict[str, str | Promise] = {
     events.CASE_CLAIMED: _("Claimed"),
     events.CASE_RELEASED: _("Given back to the queue"),
-    events.CASE_HANDED_OVER: _("Handed over"),
+    events.CASE_HANDED_OVER: pgettext_lazy("a case", "Handed over"),
     events.CASE_RECOMMENDED: _("Recommended"),
     events.CASE_DECIDED: _("Decided"),
     events.CASE_ESCALATED: _("Reported as overdue"),

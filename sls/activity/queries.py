@@ -80,7 +80,7 @@ def _happening(event: AuditEvent, user: User) -> Happening:
     others = event.actor if event.actor != user.username else ""
     is_refused = "refused" in event.facts
     is_login = event.event == LOGIN_COMPLETED and not is_refused
-    nobody = _("Whoever logged in") if is_login else _("Not logged in")
+    nobody = _("The person who logged in") if is_login else _("Somebody not logged in")
     return Happening(
         number=event.number,
         at=event.at,

@@ -1,6 +1,7 @@
 """Refusals of a caller check, and which devices answer one. Pure."""
 
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from portal.errors import Reason
 from sls.catalog import Element, traits
@@ -33,7 +34,7 @@ class CallerRefusal(Reason):
     )
     CHECK_OVER = (
         "check_over",
-        _("This check is over"),
+        pgettext_lazy("of a caller", "This check is over"),
         _("It was answered or ended, or its time is over. A response is judged once."),
         _("Start a new one if there is a reason to."),
     )

@@ -18,10 +18,15 @@ from django.test import Client
 from django.urls import get_resolver
 from django.utils import translation
 
+from compliance.events import CASE_HANDED_OVER
+from compliance.review import pages
 from portal.errors import Reason
 from portal.models import OutboxMessage
+from portal.models.ledger import AttemptOutcome
 from portal.outbox import rendering
+from sls.caller_check.rules import CallerRefusal
 from sls.demo import cast
+from sls.mobile.rules import NumberRefusal
 from sls.models import SecurityDevice, ShareRequest
 from sls.sharing.rules import RejectionReason
 from tests.conftest import PLAYS, LogIn, password, press, question_on
@@ -47,7 +52,8 @@ def entries(catalogue: Catalog) -> dict[tuple[str, ...], Message]:
     for message in catalogue:
         if message.id:
             ids = message.id if isinstance(message.id, (list, tuple)) else (message.id,)
-            found[message.context or "", *ids] = message
+            context = message.context or ""  # Babel leaves it in bytes when it reads a compiled one
+            found[context.decode() if isinstance(context, bytes) else context, *ids] = message
     return found
 
 
@@ -99,6 +105,28 @@ def test_chinese_is_set_with_full_width_punctuation():
 
     texts = [without_fixed_forms(form) for entry in OURS.values() for form in forms(entry)]
     assert [text for text in texts if HALF_WIDTH.search(text)] == []
+
+
+def test_a_quoted_label_is_quoted_as_the_label_is_translated():
+    labels = {
+        key[1]: forms(entry)[0] for key, entry in OURS.items() if len(key) == 2 and not key[0]
+    }
+    quotes = re.compile(r'“([^”]+)”|(?<![=>])"([^"<>]+)"')
+    pairs = [
+        (labels[quoted], form)
+        for key, entry in OURS.items()
+        for quoted in map("".join, quotes.findall(key[-1]))
+        if quoted in labels
+        for form in forms(entry)
+    ]
+    assert len(pairs) > 3
+    assert [(label, form) for label, form in pairs if label not in form] == []
+
+
+def test_one_english_word_for_two_things_is_two_words_in_chinese():
+    with translation.override(CHINESE):
+        assert str(pages.EVENT_LABELS[CASE_HANDED_OVER]) != AttemptOutcome.HANDED_OVER.label
+        assert CallerRefusal.CHECK_OVER.title != NumberRefusal.CHECK_OVER.title
 
 
 def test_the_compiled_catalogue_is_that_of_the_source():

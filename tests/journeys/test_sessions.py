@@ -98,8 +98,8 @@ def test_the_history_shows_failed_logins_and_pages_by_number(log_in: LogIn):
     html = client.get("/settings/user/history/").content.decode()
     assert "Login completed" in html
     assert html.count("Login: refused") == 3
-    assert "Not logged in" in html
-    assert "Whoever logged in" in html
+    assert "Somebody not logged in" in html
+    assert "The person who logged in" in html
     newest = AuditEvent.objects.last().number
     older = client.get(f"/settings/user/history/?before={newest}")
     assert "Login completed" not in older.content.decode()
