@@ -61,12 +61,16 @@ def server() -> str:
 
 
 @contextmanager
-def database() -> Iterator[str]:
-    """A fresh database's address; it is dropped afterwards. Raises NoPostgresql."""
+def database(copy_of: str = "") -> Iterator[str]:
+    """
+    The address of a fresh database, or of a copy of the one at this address, to which nobody is connected; it
+    is dropped afterwards. Raises NoPostgresql.
+    """
     name = f"portal_test_{secrets.token_hex(4)}"
+    template = urlsplit(copy_of).path[1:] or "template1"
     url = server()
     with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")  # type: ignore[arg-type]
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")  # type: ignore[arg-type]
     try:
         yield urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
     finally:

@@ -6,6 +6,7 @@ or faults runs against this. `Browser` is a browser as far as cookies, the anti-
 redirects go.
 """
 
+import atexit
 import html
 import http.client
 import json
@@ -255,13 +256,55 @@ def is_taken(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
+PREPARE = """
+import django
+django.setup()
+from portal.management.commands.serve import prepare
+prepare(print)
+"""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What a first start leaves: its folder and its database."""
+
+    var: Path
+    database_url: str
+
+
+@cache
+def prepared(kind: str) -> Prepared:
+    """
+    Made once in each process of tests, to be copied: a first start takes longer than most tests. Those of the
+    harness make one of their own.
+    """
+    var = Path(tempfile.mkdtemp(prefix="t-", dir="/tmp"))
+    atexit.register(shutil.rmtree, var, ignore_errors=True)
+    more = {"DJANGO_SETTINGS_MODULE": "portal.settings"}
+    if kind == "postgresql":
+        kept = ExitStack()
+        atexit.register(kept.close)
+        more["DATABASE_URL"] = kept.enter_context(postgresql.database())
+    subprocess.run(
+        [sys.executable, "-c", PREPARE],
+        cwd=ROOT,
+        env=environment(var, **more),
+        check=True,
+        stdout=subprocess.DEVNULL,
+        timeout=2 * START_SECONDS,
+    )
+    return Prepared(var, more.get("DATABASE_URL", ""))
+
+
 GUARDED = ("compliance_evidenceseen", "compliance_reviewcase", "sls_reviewpolicy")
 
 
 class Portal:
     """`manage.py serve`, its database, its folder of messages, and its processes."""
 
-    def __init__(self, kind: str, *, processes: int = 4, **more: str) -> None:
+    def __init__(
+        self, kind: str, *, processes: int = 4, from_nothing: bool = False, **more: str
+    ) -> None:
         self.kind = kind
         self.port = free_port()
         self.var = Path(tempfile.mkdtemp(prefix="p-", dir="/tmp"))
@@ -269,8 +312,12 @@ class Portal:
         self._stack = ExitStack()
         self._stack.callback(shutil.rmtree, self.var, ignore_errors=True)
         try:
+            first = None if from_nothing else prepared(kind)
+            if first:
+                shutil.copytree(first.var, self.var, dirs_exist_ok=True)
             if kind == "postgresql":
-                more["DATABASE_URL"] = self._stack.enter_context(postgresql.database())
+                copy = postgresql.database(first.database_url if first else "")
+                more["DATABASE_URL"] = self._stack.enter_context(copy)
             self.database_url = more.get("DATABASE_URL", "")
             self.environment = environment(self.var, **more)
             self._processes = processes

@@ -39,7 +39,7 @@ def test_read_then_save_lets_several_logins_through(broken_portal: Portal):
 
 
 def test_stopping_leaves_no_process_behind():
-    portal = start("sqlite")
+    portal = Portal("sqlite", from_nothing=True)
     assert set(portal.children()) == {"valkey", "worker", "worker-urgent", "beat", "web"}
     assert len(processes_with(portal.var)) >= 8
     portal.stop()
