@@ -2,7 +2,7 @@
 The same tests on PostgreSQL: `python -m tests.on_postgresql [pytest's options]`.
 
 Left out are those that start a portal of their own (they choose their databases themselves), those in a
-browser, and those of the house, which ask no database. Without any PostgreSQL this says so and passes; in CI
+browser, those of the house, and those that ask no database. Without any PostgreSQL this says so and passes; in CI
 it fails.
 """
 
@@ -18,6 +18,7 @@ def main(options: list[str]) -> int:
         with postgresql.database() as url:
             print(f"PostgreSQL: {url}", flush=True)  # noqa: T201
             which = ["-m", "not live and not browser", "--ignore=tests/house"]
+            which += ["-p", "tests.asking_a_database"]
             return subprocess.run(
                 [sys.executable, "-m", "pytest", "-q", *which, *options],
                 env=os.environ | {"DATABASE_URL": url, "DEMO_MODE": "1", "TEST_DATABASE_URL": url},

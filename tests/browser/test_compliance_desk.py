@@ -75,10 +75,12 @@ def judge_by_keyboard(visitor: Visitor, act: str, verdict: str, reason: str) -> 
     accessible(visitor)
 
 
-@pytest.mark.parametrize(("language", "page_language"), LANGUAGES)
 @pytest.mark.parametrize(
-    ("verdict", "reason", "outcome"),
-    [("approve", "same_person", "enforced"), ("reject", "identity_unclear", "rejected")],
+    ("language", "page_language", "verdict", "reason", "outcome"),
+    [
+        (*LANGUAGES[0], "approve", "same_person", "enforced"),
+        (*LANGUAGES[1], "reject", "identity_unclear", "rejected"),
+    ],
 )
 def test_a_request_goes_from_the_queue_over_two_officers_to_its_client(
     visit: Visit, language: str, page_language: str, verdict: str, reason: str, outcome: str
