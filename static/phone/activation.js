@@ -210,11 +210,12 @@ function code(flow) {
         await getCode(flow, flow.number);
         put(document.querySelector("[data-sent-again]"), say("sent_again"));
       },
-      activate: (screen) => {
+      activate: async (screen) => {
         flow.code = digits(screen.querySelector("[name=code]"));
         if (flow.code.length !== CODE_DIGITS) throw new Refused(0, local("code_short"));
         if (withPin) flow.pin = pin.taken();
         flow.wantsBiometrics = Boolean(screen.querySelector("[name=biometrics]")?.checked);
+        await nothingIsAsked();
         return withPin || !needsElement(flow) ? complete(flow) : element(flow, complete, () => code(flow));
       },
     },
@@ -222,7 +223,7 @@ function code(flow) {
   root.querySelector("[name=code]").value = flow.code ?? "";
   const pin = withPin ? pinField(root, flow.started.pin, { isNew: !flow.phone }) : null;
   times(root, flow.sent);
-  watch(root, { activation: flow.started.activation }, { signer: flow.phone });
+  const nothingIsAsked = watch(root, { activation: flow.started.activation }, { signer: flow.phone });
 }
 
 /** A recovered phone keeps its PIN; what is left to ask is face or finger. */

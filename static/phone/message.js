@@ -6,11 +6,17 @@ import { onLeave, put } from "./screens.js";
 const EVERY = 4000;
 const STILL_OPEN = ["waiting", "handed_over"];
 const MOST = 75; // five minutes
+const LAST_ANSWER = 1000; // milliseconds to wait for it
 
-/** Fill `root`'s `[data-standing]` and `[data-country-advice]` until the fate of the message is known. */
+/**
+ * Fill `root`'s `[data-standing]` and `[data-country-advice]` until the fate of the message is known. What is returned ends it,
+ * and its promise comes when nothing is asked any more: a question that comes after the activation would be refused.
+ */
 export function watch(root, body, how) {
   let timer;
+  let asking;
   let asked = 0;
+  let ended = false;
   let before = "";
 
   async function look() {
@@ -24,11 +30,22 @@ export function watch(root, body, how) {
       if (error instanceof Refused && error.status) return; // the activation is over; the next step says so
     }
     asked += 1;
-    if (root.isConnected && asked < MOST) timer = setTimeout(look, EVERY);
+    if (root.isConnected && !ended && asked < MOST) timer = setTimeout(ask, EVERY);
   }
 
-  onLeave(() => clearTimeout(timer));
-  timer = setTimeout(look, 1000);
+  function ask() {
+    asking = look();
+  }
+
+  function end() {
+    ended = true;
+    clearTimeout(timer);
+    return Promise.race([asking, new Promise((done) => setTimeout(done, LAST_ANSWER))]);
+  }
+
+  onLeave(end);
+  timer = setTimeout(ask, 1000);
+  return end;
 }
 
 function tell(root, { progress, sentence, cure, advice }) {

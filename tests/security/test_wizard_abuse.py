@@ -155,11 +155,12 @@ def test_a_wrong_response_is_the_same_page_for_every_owner(log_in: LogIn):
         page = client.post(where, {"response": "0000000a"})
         assert code_on(page) == "invalid_response"
         body = TOKEN.sub(b"", page.content).replace(where.encode(), b"WHERE")
-        for digits in (question, question[:3], question[3:], device_of(owner)):
-            body = body.replace(digits.encode(), b"")
         body = re.sub(
             rb'share/[0-9a-f-]{36}|datetime="[^"]+"|data-[a-z-]+="[0-9T:.+Z-]+"', b"", body
         )
+        body = re.sub(rb"\.[0-9a-f]{12}\.", b".", body)  # of static files: digits like any others
+        for digits in (question, question[:3], question[3:], device_of(owner)):
+            body = body.replace(digits.encode(), b"")
         pages.add(
             re.sub(rb"\b\d?\d:\d\d\b", b"", body).replace(PLAYS[owner].username.encode(), b"N")
         )
