@@ -77,7 +77,7 @@ def _unlock(user: User, *, reason: str, by: Caller, now: datetime) -> None:
 
 def _refuse_own_and_staff(user: User, by: Caller) -> None:
     assert by.user is not None, "the admin's pages need a login"
-    if by.user.entity.is_same_person_as(user.entity):
+    if by.user.entity.may_be_same_person_as(user.entity):
         raise Refused(AccountRefusal.OWN_PERSON)
     if user.is_staff and not by.user.is_superuser:
         raise Refused(AccountRefusal.STAFF_USERNAME)

@@ -44,7 +44,11 @@ class EntityAdmin(PersonalData):
     list_per_page = 50
     ordering = ("name", "pk")
     search_fields = ("name",)
-    exclude = ("document_number_sealed", "document_number_index", "ssn_sealed", "ssn_index")
+    # The whole date of birth takes the right to unmask evidence, and leaves its own record.
+    exclude = (
+        *("document_number_sealed", "document_number_index", "ssn_sealed", "ssn_index"),
+        "date_of_birth",
+    )
 
 
 class ReasonForm(forms.Form):
@@ -59,6 +63,7 @@ class UserAdmin(PersonalData):
     list_per_page = 50
     ordering = ("username",)
     list_filter = ("is_active", "is_staff")
+    linked_by = ("locked_at",)
     list_select_related = ("entity",)
     search_fields = ("username",)
     readonly_fields = ("locked_at",)

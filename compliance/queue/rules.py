@@ -17,6 +17,7 @@ from sls.review import ReviewReason
 
 PAGE = 50  # rows
 LONGEST_NAME = 200
+FIRST_YEAR, LAST_YEAR = 2000, 2999
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 Choice = TypeVar("Choice", bound=TextChoices)
@@ -116,9 +117,12 @@ def _one_of(choices: type[Choice], text: str) -> Choice | None:
 
 def _day(text: str) -> date | None:
     try:
-        return date.fromisoformat(text)
+        day = date.fromisoformat(text)
     except ValueError:
         return None
+    return (
+        day if FIRST_YEAR <= day.year <= LAST_YEAR else None
+    )  # in every zone it has a day before and after
 
 
 @lru_cache(maxsize=1000)

@@ -222,6 +222,8 @@ def _decide(
     persons.refuse_maker(case, officer)
     if reviewers_of(share.reviewers) > 1 and not case.recommendation:
         raise Refused(CaseRefusal.RECOMMENDATION_FIRST)
+    if verdict == Verdict.APPROVE and case.recommendation == Verdict.REJECT:
+        raise Refused(CaseRefusal.NOT_AGREED)
     _refuse_words(verdict, reason, note)
     evidence = _same_evidence(share, seen, now=now)
     ours = _undecided(share).filter(_free_for(officer), ~Q(recommended_by=officer))

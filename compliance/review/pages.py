@@ -75,6 +75,8 @@ def to_do(case: Case, me: User) -> ToDo:
 def _next_step(case: Case) -> str:
     if case.needs_recommendation:
         return say("One officer recommends; then a second one, who is another person, decides.")
+    if case.review and case.review.recommendation == Verdict.REJECT:
+        return say("The recommendation is to reject: a second officer can reject, not approve.")
     if case.reviewers > 1:
         return say("There is a recommendation. A second officer decides.")
     return say("One officer is enough: he decides without a recommendation.")

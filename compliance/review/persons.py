@@ -52,7 +52,7 @@ def refuse_own_person(officer: User, share: ShareRequest) -> None:
     """R12: neither a party nor anybody who uses the device is the officer under another username."""
     parties = (share.requester, share.owner)
     if any(
-        officer.entity.is_same_person_as(party.entity) for party in parties
+        officer.entity.may_be_same_person_as(party.entity) for party in parties
     ) or is_used_by_person(share.device, officer.entity):
         raise Refused(CaseRefusal.OWN_CASE)
 
@@ -73,7 +73,7 @@ def refuse_weaker_device(officer: User, share: ShareRequest, *, by: Caller, now:
 
 def refuse_maker(case: ReviewCase, officer: User) -> None:
     maker = case.recommended_by
-    if maker is not None and maker.entity.is_same_person_as(officer.entity):
+    if maker is not None and maker.entity.may_be_same_person_as(officer.entity):
         raise Refused(CaseRefusal.SAME_OFFICER)
 
 

@@ -80,6 +80,12 @@ class CaseRefusal(Reason):
         _("Two persons look at this case: one recommends, another one decides."),
         _("Recommend, and leave the decision to a colleague."),
     )
+    NOT_AGREED = (
+        "not_agreed",
+        _("Both have to agree to an approval"),
+        _("Two persons look at this case, and the first one recommended to reject the request."),
+        _("Reject it, or release the case; the client may ask again."),
+    )
     DATA_CHANGED = (
         "data_changed",
         _("The data have changed"),

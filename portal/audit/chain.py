@@ -51,12 +51,23 @@ def record(*, event: str, by: Caller, subject: User | None, at: datetime, **fact
         subject=subject.username if subject else "",
         address=by.address,
         request_id=by.request_id,
-        facts=facts,
+        facts=_storable(facts),
         previous_hash=previous_hash,
     )
     row.hash = content_hash(row)
     insert(row)
     transaction.on_commit(partial(counts.add, "decisions", event, str(facts.get("refused", ""))))
+
+
+def _storable(value: Any) -> Any:
+    """Facts may repeat what somebody sent; PostgreSQL's JSON takes neither a NUL nor half a surrogate pair."""
+    if isinstance(value, str):
+        return value.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
+    if isinstance(value, dict):
+        return {_storable(name): _storable(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_storable(inner) for inner in value]
+    return value
 
 
 @transaction.atomic(durable=True)

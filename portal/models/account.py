@@ -106,9 +106,23 @@ class Entity(models.Model):
             social_security_number=self.number_index("ssn"),
         )
 
-    def is_same_person_as(self, other: "Entity") -> bool:
-        """The same entity, or another one with the same identification data."""
-        return self.pk == other.pk or not differences(self.identification(), other.identification())
+    def may_be_same_person_as(self, other: "Entity") -> bool:
+        """
+        Whether nobody should act for the one by the right of the other (R12). Wider than what a share takes: there
+        one field that differs means two persons, here one document, or name and day of birth, means one.
+        """
+        if self.pk == other.pk or not differences(self.identification(), other.identification()):
+            return True
+        return any(
+            mine and mine == theirs
+            for mine, theirs in zip(self._marks(), other._marks(), strict=True)
+        )
+
+    def _marks(self) -> tuple[object, ...]:
+        """What two persons hardly share."""
+        name = " ".join(self.name.casefold().split())
+        born = (name, self.date_of_birth) if name and self.date_of_birth else None
+        return self.document_number_index, self.ssn_index, born
 
 
 class PhoneNumber(models.Model):

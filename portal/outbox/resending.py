@@ -67,7 +67,7 @@ def send_again(row: OutboxMessage, *, reason: str, by: Caller, now: datetime) ->
     facts = {"message": str(row.pk), "message_event": row.event, "reason": reason}
     with audit.refusals(event=events.MESSAGE_SENT_AGAIN, by=by, subject=row.user, at=now, **facts):
         assert by.user is not None, "the admin's pages need a login"
-        if by.user.entity.is_same_person_as(row.user.entity):
+        if by.user.entity.may_be_same_person_as(row.user.entity):
             raise Refused(ResendRefusal.OWN_PERSON)
         if (why := refusal(row, now=now)) is not None:
             raise Refused(why)

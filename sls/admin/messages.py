@@ -33,6 +33,7 @@ class OutboxMessageAdmin(WithReason):
         *("attempts", "provider", "sent_at", "maybe_twice"),
     )
     list_filter = ("state", "receipt", "channel", "purpose", "urgency", "maybe_twice")
+    linked_by = ("created_at",)
     list_select_related = ("user",)
     search_fields = ("=user__username", "=event", "=gateway_id")
     search_help_text = _("A whole username, event or id at the gateway")

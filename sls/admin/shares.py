@@ -13,6 +13,7 @@ from sls.sharing.rules import ShareRefusal
 class ShareRequestAdmin(ReadOnly):
     list_display = ("created_at", "state", "requester", "owner", "device", "why", "ended_at")
     list_filter = ("state",)
+    linked_by = ("submitted_at", "reviewers")
     list_select_related = ("requester", "owner", "device")
     search_fields = ("=requester__username", "=owner__username")
     search_help_text = _("A whole username")

@@ -164,7 +164,7 @@ def _maker(check: CallerCheck, by: Caller) -> User:
 
 def _refuse_person(user: User, staff: User) -> None:
     """R12: never oneself under another username; and staff are no callers."""
-    if staff.entity.is_same_person_as(user.entity):
+    if staff.entity.may_be_same_person_as(user.entity):
         raise Refused(CallerRefusal.OWN_PERSON)
     if user.is_staff or not user.is_active:
         raise Refused(CallerRefusal.NOT_A_CLIENT)

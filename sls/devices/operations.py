@@ -132,7 +132,7 @@ def provision(
     if len(users) < len(set(names.values())):
         raise Refused(StockRefusal.OWNER_UNKNOWN)
     person = _staff_person(by)
-    if person and any(person.is_same_person_as(user.entity) for user in users.values()):
+    if person and any(person.may_be_same_person_as(user.entity) for user in users.values()):
         raise Refused(StockRefusal.OWN_PERSON)
     SecurityDevice.objects.bulk_create(devices)
     handed_over = [

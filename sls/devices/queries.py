@@ -287,7 +287,7 @@ def _held(now: datetime, **whose: object) -> list[Holding]:
 def is_used_by_person(device: SecurityDevice, person: Entity) -> bool:
     """Does anybody who may answer with `device` have the same person behind him?"""
     users = User.objects.filter(grants__device=device, grants__state__in=LIVE)
-    return any(person.is_same_person_as(user.entity) for user in users.select_related("entity"))
+    return any(person.may_be_same_person_as(user.entity) for user in users.select_related("entity"))
 
 
 def has_answered(device: SecurityDevice) -> bool:

@@ -56,7 +56,9 @@ def personal_data(users: Collection[User]) -> PersonalData:
 def is_used_by(phone: Phone, by: User) -> bool:
     """Does a username on the phone have the same person behind it as this member of staff?"""
     users = User.objects.filter(phones__phone=phone, phones__is_active=True)
-    return any(by.entity.is_same_person_as(user.entity) for user in users.select_related("entity"))
+    return any(
+        by.entity.may_be_same_person_as(user.entity) for user in users.select_related("entity")
+    )
 
 
 def affected_by(phone: Phone, *, now: datetime) -> list[Affected]:

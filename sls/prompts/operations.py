@@ -303,7 +303,7 @@ def handle_report(report: PromptReport, *, note: str, by: Caller, now: datetime)
     closes a case of his own person (R12): raises Refused.
     """
     assert by.user is not None, "the page needs a login"
-    if by.user.entity.is_same_person_as(report.user.entity):
+    if by.user.entity.may_be_same_person_as(report.user.entity):
         raise Refused(PromptRefusal.OWN_PERSON)
     still_open = PromptReport.objects.filter(pk=report.pk, handled_at__isnull=True)
     if not still_open.update(handled_by=by.user, handled_at=now, note=note):

@@ -162,9 +162,11 @@ def _told(asked: TemporaryCodeRequest, device: SecurityDevice, *, now: datetime)
 def _refuse_persons(asked: TemporaryCodeRequest) -> None:
     """R12: maker, checker and client are three natural persons, whatever their usernames."""
     client, maker, checker = asked.user.entity, asked.made_by.entity, asked.decided_by
-    if client.is_same_person_as(maker) or (checker and client.is_same_person_as(checker.entity)):
+    if client.may_be_same_person_as(maker) or (
+        checker and client.may_be_same_person_as(checker.entity)
+    ):
         raise Refused(CodeRefusal.OWN_PERSON)
-    if checker and maker.is_same_person_as(checker.entity):
+    if checker and maker.may_be_same_person_as(checker.entity):
         raise Refused(CodeRefusal.SAME_STAFF)
 
 

@@ -689,3 +689,41 @@ def test_the_device_of_somebody_else_may_be_revoked_by_the_same_member_of_staff(
     allow("officer_client", "revoke_device")
     assert client.post(revoke_url("stranger"), LOST).status_code == 302
     assert device_of("stranger").state == "revoked"
+
+
+# --- Lists are no oracles ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "lookup",
+    [
+        "portal/user/?password__startswith=argon2",
+        "portal/user/?entity__document_number_index__startswith=a",
+        "portal/user/?is_staff__in=1",
+        "portal/entity/?ssn_index__startswith=a",
+        "portal/entity/?date_of_birth__gte=1979-03-04",
+        "portal/outboxmessage/?context__contains=2",
+        "portal/outboxmessage/?state__regex=s",
+        "sls/securitydevice/?secret__startswith=v",
+        "sls/sharerequest/?owner_password_mark__startswith=a",
+        "sls/sharerequest/?requester__password__startswith=a",
+        "portal/user/?is_staff__exact=%00",
+        "portal/user/?q=%00",
+    ],
+)
+def test_a_list_is_narrowed_by_nothing_that_it_does_not_offer(root: Client, lookup: str):
+    assert root.get(f"/admin/{lookup}").status_code == 400
+
+
+@pytest.mark.parametrize(
+    "offered",
+    [
+        "portal/user/?is_staff__exact=1&locked_at__isnull=False",
+        "portal/outboxmessage/?state__exact=failed&created_at__gte=2026-01-01T00:00:00Z",
+        "sls/sharerequest/?submitted_at__gte=2026-01-01T00:00:00Z&reviewers__exact=0",
+        "sls/securitydevice/?kind__exact=dsc_plus&state__exact=active",
+        "sls/suspension/?resumed_at__isempty=1",
+    ],
+)
+def test_what_it_offers_and_what_the_dashboard_links_to_narrows_it(root: Client, offered: str):
+    assert root.get(f"/admin/{offered}").status_code == 200

@@ -262,3 +262,10 @@ def test_a_page_takes_five_queries_whatever_waits(officer, count):
             officer.get(QUEUE + query.replace("&order=newest", ""))
         assert counted.sql == 5, counted
         assert counted.writes == 0
+
+
+@pytest.mark.parametrize("day", ["9999-12-31", "0001-01-01", "1999-12-31", "2026-02-30", "today"])
+def test_a_day_that_no_calendar_of_ours_has_narrows_nothing(officer, settings, day: str):
+    settings.TIME_ZONE = "Asia/Shanghai"
+    for stage in ("waiting", "decided"):
+        assert officer.get(QUEUE, {"stage": stage, "day": day}).status_code == 200

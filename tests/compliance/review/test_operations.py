@@ -250,6 +250,48 @@ def test_nobody_decides_whose_data_are_those_of_a_party_in_another_entity(single
     assert refusal(decide, single, "officer") == "own_case"
 
 
+@pytest.mark.parametrize("mark", ["document", "social security number", "name and birthday"])
+@pytest.mark.parametrize("whose", ["party", "maker"])
+def test_one_mark_in_common_is_enough_to_be_kept_apart(share, whose: str, mark: str):
+    """Data of two ages, or a field left empty, make two entities of one person: two for a share, one here."""
+    one = share.owner.entity if whose == "party" else person("officer").entity
+    entity = person("second_officer").entity
+    match mark:
+        case "document":
+            one.set_number("document_number", "PA-771")
+            entity.set_number("document_number", "PA-771")
+        case "social security number":
+            one.set_number("ssn", "078-05-1120")
+            entity.set_number("ssn", "078-05-1120")
+        case _:
+            entity.name, entity.date_of_birth = f" {one.name.upper()}", one.date_of_birth
+    one.save()
+    entity.save()
+    recommend(share)
+    expected = {"party": "own_case", "maker": "same_officer"}[whose]
+    assert refusal(decide, share, "second_officer") == expected
+    assert untouched(share)
+
+
+def test_an_approval_takes_two_who_agree(share):
+    recommend(share, verdict=Verdict.REJECT)
+    assert refusal(decide, share) == "not_agreed"
+    assert untouched(share)
+    decide(share, verdict=Verdict.REJECT)
+    share.refresh_from_db()
+    assert share.state == ShareState.REJECTED
+
+
+def test_what_somebody_sent_is_put_on_record_whatever_it_holds(single):
+    """PostgreSQL's JSON takes no NUL."""
+    entitle("officer", "unmask_evidence")
+    sent = {"field": "document\0number", "side": "own\ud800er"}
+    call = operations.unmask
+    assert refusal(call, single.pk, **sent, by=at_desk("officer"), now=NOW) == "nothing_to_unmask"
+    row = AuditEvent.objects.get(event="compliance.evidence.unmasked")
+    assert (row.facts["field"], row.facts["side"]) == ("document\ufffdnumber", "own?er")
+
+
 def test_nobody_decides_who_uses_the_device_already(single):
     """A third sharer of the device at stake, whatever his data say."""
     bystander = person("officer")
