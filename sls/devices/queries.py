@@ -284,6 +284,11 @@ def _held(now: datetime, **whose: object) -> list[Holding]:
     return [Holding._make(row) for row in grants.values_list(*HOLDING)]
 
 
+def lock(device_id: uuid.UUID) -> None:
+    """Until the transaction ends nobody suspends or revokes it. Before shares and grants, after users."""
+    list(SecurityDevice.objects.select_for_update(no_key=True).filter(pk=device_id).values("pk"))
+
+
 def is_used_by_person(device: SecurityDevice, person: Entity) -> bool:
     """Does anybody who may answer with `device` have the same person behind him?"""
     users = User.objects.filter(grants__device=device, grants__state__in=LIVE)

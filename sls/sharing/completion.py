@@ -131,6 +131,7 @@ def approve(share: ShareRequest, *, now: datetime) -> None:
     force. The caller, whose transaction this is part of, records who decided. Raises Refused, and the
     request stays open.
     """
+    devices.lock(share.device_id)  # it is not suspended or revoked meanwhile
     facts = queries.facts_now(share, now=now)
     if facts is None:
         raise Refused(ShareRefusal.PROOF_OVER)

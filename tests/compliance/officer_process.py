@@ -28,9 +28,11 @@ from sls.models import (  # noqa: E402
     SecurityDevice,
     ShareRequest,
     ShareState,
+    Suspension,
 )
 from sls.sharing import completion  # noqa: E402
 from sls.sharing.queries import shares  # noqa: E402
+from sls.suspension import operations as suspensions  # noqa: E402
 from tests.compliance.desk import (  # noqa: E402
     RIGHTS,
     at_desk,
@@ -49,6 +51,7 @@ def prepare(now: datetime, reviewers: int) -> dict[str, Any]:
         completion.cancel(share, by=by("requester"), now=now)
     for share in shares().filter(state=ShareState.PENDING):
         completion.withdraw(share, by=by("requester"), now=now)
+    Suspension.objects.filter(resumed_at=None).update(resumed_at=now, resumed_by=person("officer"))
     owners = DeviceGrant.objects.filter(user=person("other_entity"), share__isnull=True)
     SecurityDevice.objects.filter(grants__in=owners).update(state=DeviceState.ACTIVE)
     OutboxMessage.objects.filter(event="device_revoked").delete()  # once for each device
@@ -82,6 +85,12 @@ def withdraw(now: datetime, share: str) -> dict[str, Any]:
     return {"done": "withdrawn"}
 
 
+def suspend(now: datetime, share: str) -> dict[str, Any]:
+    device = shares().get(pk=share).device
+    suspensions.suspend(device, reason="lost", may_strand=True, by=by("administrator"), now=now)
+    return {"done": "suspended"}
+
+
 def revoke(now: datetime, share: str) -> dict[str, Any]:
     device = shares().get(pk=share).device
     devices.revoke(device, reason="lost", may_strand=True, by=by("administrator"), now=now)
@@ -94,6 +103,7 @@ COMMANDS = {
     "claim": claim,
     "withdraw": withdraw,
     "revoke": revoke,
+    "suspend": suspend,
 }
 
 

@@ -201,3 +201,18 @@ def test_a_device_revoked_in_the_moment_of_approval_is_never_in_force(office: Of
         assert office.count(live, office.key(share)) == 0
         decided = [fact for fact in office.decisions() if fact["share"] == share]
         assert len(decided) == ("done" in approval)
+
+
+def test_a_device_suspended_in_the_moment_of_approval_wakes_what_the_requester_has(office: Office):
+    asleep = "sls_devicegrant g JOIN sls_sharerequest s ON s.requester_id = g.user_id"
+    for _ in range(office.rounds // 2):
+        prepared = office.prepare()
+        share = prepared["share"]
+        approval, suspension = office.ask(
+            deciding(prepared, "officer", "approve"), {"do": "suspend", "share": share}
+        )
+        assert suspension == {"done": "suspended"}
+        assert approval.get("code") in (None, "no_shareable_device", "data_changed"), approval
+        assert (
+            office.count(f"{asleep} WHERE s.id = ? AND g.state = 'dormant'", office.key(share)) == 0
+        )
