@@ -68,7 +68,7 @@ def _suspend(
     device: SecurityDevice, reason: str, may_strand: bool, *, by: Caller, now: datetime
 ) -> Suspension:
     ours = SecurityDevice.objects.filter(pk=device.pk, state=DeviceState.ACTIVE)
-    devices.lock(device.pk)  # an approval that is just under way is waited for, and its borrower counted
+    devices.lock(device.pk)  # waits for an approval just under way, so that its borrower is counted
     before = devices.affected_by(device.pk, now=now)
     if not ours.update(state=DeviceState.SUSPENDED):
         raise Refused(SuspensionRefusal.NOT_ACTIVE)
