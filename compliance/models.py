@@ -171,7 +171,9 @@ class EvidenceSeen(models.Model):
         verbose_name_plural = _("evidence as seen")
         default_permissions = ("view",)
         constraints: ClassVar = [
-            models.UniqueConstraint(fields=["case", "step"], name="one_evidence_per_step"),
+            models.UniqueConstraint(
+                fields=["case"], condition=Q(step="decision"), name="one_decision_per_case"
+            ),
         ]
 
     def __str__(self) -> str:

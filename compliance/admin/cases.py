@@ -15,12 +15,12 @@ from django.utils.translation import gettext as say
 from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_POST, require_safe
 
-from compliance.models import EvidenceSeen, Verdict
+from compliance.models import Verdict
 from compliance.review import operations, pages, persons, queries
 from compliance.review.evidence import FIELD_LABELS, Evidence
 from compliance.review.forms import HandOverForm, VerdictForm
 from compliance.review.queries import Case
-from compliance.review.rules import LONGEST_NOTE, reason_in_words
+from compliance.review.rules import LONGEST_NOTE, CaseRefusal, reason_in_words
 from portal import audit
 from portal.admin import ReadOnly
 from portal.admin_site import demand
@@ -30,6 +30,7 @@ from sls.access import freshly_proven
 
 PAGE = "admin:compliance_pendingshare_change"
 DRAFTED = ("verdict", "reason", "note")
+JUDGING = {"recommend", "decide"}
 
 
 def page_of(share_id: uuid.UUID) -> str:
@@ -39,7 +40,7 @@ def page_of(share_id: uuid.UUID) -> str:
 class CasePages(ReadOnly):
     """The pages below the queue. Every act is a POST of its own behind a freshly proven device."""
 
-    rights: ClassVar = {"may_work": [persons.WORK], "may_unmask": [persons.UNMASK]}
+    rights: ClassVar = {"may_work": [persons.WORK]}
 
     def case_urls(self) -> list[URLPattern]:
         def act(route: str, view: Callable[..., HttpResponse], name: str) -> URLPattern:
@@ -52,7 +53,7 @@ class CasePages(ReadOnly):
 
         return [
             read("<uuid:share_id>/", self.case_page, "change"),
-            read("<uuid:share_id>/seen/<slug:step>/", self.seen_page, "seen"),
+            read("<uuid:share_id>/seen/<int:key>/", self.seen_page, "seen"),
             act("claim", self.claim, "claim"),
             act("release", self.release, "release"),
             act("hand-over", self.hand_over, "hand_over"),
@@ -70,20 +71,20 @@ class CasePages(ReadOnly):
         except Refused as refused:
             return self._conflict(request, share_id, refused)
         draft = request.session.pop(_draft_of(share_id), {})
-        if draft:
+        if draft and JUDGING & pages.to_do(case, request.user).acts:  # type: ignore[arg-type]
             messages.info(request, say("What you had filled in is still here."))
         return self._case(
             request, case, form=VerdictForm(initial=draft | {"seen": case.evidence.digest})
         )
 
-    def seen_page(self, request: HttpRequest, share_id: uuid.UUID, step: str) -> HttpResponse:
+    def seen_page(self, request: HttpRequest, share_id: uuid.UUID, key: int) -> HttpResponse:
         """The evidence as it was when somebody recommended or decided."""
         demand(request, [persons.SEE])
         try:
-            case = _looked_at(request, share_id, what="evidence as seen", step=step[:20])
+            case = _looked_at(request, share_id, what="evidence as seen", key=str(key))
         except Refused as refused:
             return self._conflict(request, share_id, refused)
-        seen = case.seen.get(step)
+        seen = next((row for row in case.seen if row.pk == key), None)
         if seen is None:
             raise Http404
         context = {"case": case, "seen": seen, "evidence": Evidence.read(seen.data)}
@@ -91,17 +92,17 @@ class CasePages(ReadOnly):
 
     def _case(self, request: HttpRequest, case: Case, *, form: VerdictForm) -> HttpResponse:
         user: Any = request.user
-        review = case.review
+        review, todo = case.review, pages.to_do(case, user)
         context = {
             "case": case,
             "evidence": case.evidence,
-            "todo": pages.to_do(case, user),
+            "todo": todo,
+            "can_unmask": todo.stage == "mine" and user.has_perm(persons.UNMASK),
             "history": pages.history(case.share, now=timezone.now()),
             "form": form,
             "hand_over_form": HandOverForm(),
             "recommended_for": reason_in_words(review.recommendation_reason) if review else "",
             "decided_for": reason_in_words(review.decision_reason) if review else "",
-            "steps": [(step, EvidenceSeen.Step(step).label) for step in case.seen],
         }
         return self.own_page(request, "case", _title(case), context)
 
@@ -145,12 +146,19 @@ class CasePages(ReadOnly):
         form = VerdictForm(request.POST)
         is_valid = form.is_valid()
         if is_valid and "confirmed" in request.POST:
-            return self._do(request, share_id, call, words, **form.cleaned_data)
+            _keep_draft(request, share_id)
+            answer = self._do(request, share_id, call, words, **form.cleaned_data)
+            if answer.status_code == 302:
+                del request.session[_draft_of(share_id)]
+            return answer
         try:
             case = _looked_at(request, share_id, what="review case")
         except Refused as refused:
             return self._conflict(request, share_id, refused)
         if act not in pages.to_do(case, request.user).acts:  # type: ignore[arg-type]
+            _keep_draft(request, share_id)
+            changed = CaseRefusal.DATA_CHANGED
+            messages.error(request, f"{changed.title}. {changed.sentence}")
             return redirect(page_of(share_id))
         if not is_valid or "change" in request.POST:
             return self._case(request, case, form=form)
@@ -227,12 +235,16 @@ def _keeping_draft(view: Callable[..., HttpResponse]) -> Callable[..., HttpRespo
     def keeping(request: HttpRequest, share_id: uuid.UUID) -> HttpResponse:
         answer = view(request, share_id)
         if answer.headers.get("Location", "").startswith(reverse("login_confirm")):
-            typed = {name: request.POST.get(name, "")[:LONGEST_NOTE] for name in DRAFTED}
-            if any(typed.values()):
-                request.session[_draft_of(share_id)] = typed
+            _keep_draft(request, share_id)
         return answer
 
     return keeping
+
+
+def _keep_draft(request: HttpRequest, share_id: uuid.UUID) -> None:
+    typed = {name: request.POST.get(name, "")[:LONGEST_NOTE] for name in DRAFTED}
+    if any(typed.values()):
+        request.session[_draft_of(share_id)] = typed
 
 
 def _draft_of(share_id: uuid.UUID) -> str:

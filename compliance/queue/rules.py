@@ -120,9 +120,8 @@ def _day(text: str) -> date | None:
         day = date.fromisoformat(text)
     except ValueError:
         return None
-    return (
-        day if FIRST_YEAR <= day.year <= LAST_YEAR else None
-    )  # in every zone it has a day before and after
+    # In every zone it has a day before and after.
+    return day if FIRST_YEAR <= day.year <= LAST_YEAR else None
 
 
 @lru_cache(maxsize=1000)

@@ -129,14 +129,12 @@ def _overdue(now: datetime) -> QuerySet[PendingShare]:
 def release_forgotten(*, now: datetime) -> int:
     """
     Give back to the queue what was claimed too long ago and is not overdue yet, or by somebody who may work
-    on cases no more; how many.
+    on cases no more; a request that waits no longer is nobody's work either. How many.
     """
     staff = list(persons.entitled(persons.WORK).values_list("pk", flat=True))
     too_long = Q(claimed_at__lte=now - settings.CLAIM_LIFE, escalated_at__isnull=True)
-    stale = too_long | ~Q(claimed_by__in=staff)
-    claimed = ReviewCase.objects.filter(
-        stale, claimed_by__isnull=False, decided_at__isnull=True, share__state=ShareState.PENDING
-    )
+    stale = too_long | ~Q(claimed_by__in=staff) | ~Q(share__state=ShareState.PENDING)
+    claimed = _undecided().filter(stale, claimed_by__isnull=False)
     rows = list(claimed.select_related("claimed_by").order_by("claimed_at", "pk")[:BATCH])
     return sum(steps.take(partial(_give_back, case, now=now) for case in rows))
 

@@ -50,7 +50,7 @@ def evidence(share: ShareRequest, *, now: datetime) -> Evidence:
     parties = (share.requester, share.owner)
     uses = _uses(share)
     earlier = _earlier(share)
-    alerts = [*_standing_alerts(parties), *_recent_alerts(parties, now=now)]
+    alerts = [*_standing_alerts(parties), *_recent_alerts(share)]
     found = sharing.facts_now(share, now=now, locks=False)
     refusals = sharing_rules.refusals(found) if found else [sharing_rules.ShareRefusal.PROOF_OVER]
     obstacles = tuple(refusal.code for refusal in refusals)
@@ -219,8 +219,12 @@ def _standing_alerts(parties: tuple[User, User]) -> list[Alert]:
     return found
 
 
-def _recent_alerts(parties: tuple[User, User], *, now: datetime) -> list[Alert]:
-    since = now - ALERTS_REACH
+def _recent_alerts(share: ShareRequest) -> list[Alert]:
+    parties = (share.requester, share.owner)
+    assert share.submitted_at is not None
+    since = (
+        share.submitted_at - ALERTS_REACH
+    )  # not from now: passing time alone changes no evidence
     users = [user.pk for user in parties]
     entities = [user.entity_id for user in parties]
 

@@ -95,7 +95,7 @@ def _hand_over(share_id: uuid.UUID, *, to: str, by: Caller, now: datetime) -> Re
     officer = persons.officer_of(by, persons.WORK)
     share = _waiting(share_id)
     persons.refuse_own_person(officer, share)
-    colleague = persons.colleague_of(to, share)
+    colleague = persons.colleague_of(to, share, queries.review_of(share))
     _open_case(share)
     case = _undecided(share)
     if not officer.has_perm(persons.ASSIGN):
@@ -126,7 +126,7 @@ def recommend(
 ) -> ReviewCase:
     """
     The maker says what he would do, and the case goes back to the queue for the checker. `seen` is the
-    digest of the evidence he had before him. Raises Refused.
+    digest of the evidence he had before him. One that no longer counts is replaced. Raises Refused.
     """
     with _recorded(events.CASE_RECOMMENDED, share_id, by=by, now=now, verdict=str(verdict)):
         return _recommend(share_id, Verdict(verdict), reason, note, seen, by=by, now=now)
@@ -150,13 +150,13 @@ def _recommend(
     _open_case(share)
     case = _case(share)
     _refuse_others_claim(case, officer)
-    if case.recommendation:
+    _refuse_words(verdict, reason, note)
+    evidence = _same_evidence(share, seen, now=now)
+    if queries.has_recommendation(case, evidence):
         raise Conflict(
             CaseRefusal.RECOMMENDED, who=_name(case.recommended_by), at=case.recommended_at
         )
-    _refuse_words(verdict, reason, note)
-    evidence = _same_evidence(share, seen, now=now)
-    ours = _undecided(share).filter(_free_for(officer), recommendation="")
+    ours = _undecided(share).filter(_free_for(officer), recommended_at=case.recommended_at)
     if not ours.update(
         recommended_by=officer,
         recommended_at=now,
@@ -222,10 +222,9 @@ def _decide(
     persons.refuse_maker(case, officer)
     if reviewers_of(share.reviewers) > 1 and not case.recommendation:
         raise Refused(CaseRefusal.RECOMMENDATION_FIRST)
-    if verdict == Verdict.APPROVE and case.recommendation == Verdict.REJECT:
-        raise Refused(CaseRefusal.NOT_AGREED)
     _refuse_words(verdict, reason, note)
     evidence = _same_evidence(share, seen, now=now)
+    _refuse_alone(share, case, verdict, evidence)
     ours = _undecided(share).filter(_free_for(officer), ~Q(recommended_by=officer))
     # The evidence first: a decided case takes no more of it.
     _keep(case, EvidenceSeen.Step.DECISION, evidence, officer, now=now)
@@ -259,7 +258,8 @@ def _decide(
 
 def unmask(share_id: uuid.UUID, *, field: str, side: str, by: Caller, now: datetime) -> str:
     """
-    The whole value of one masked field of "requester" or "owner", put on record each time. Raises Refused.
+    The whole value of one masked field of "requester" or "owner", for whoever works on the case that waits;
+    put on record each time. Raises Refused.
     """
     share = queries.share_of(share_id)
     party = getattr(share, side) if share and side in gathering.SIDES else None
@@ -283,6 +283,9 @@ def _unmask(
     if share is None:
         raise Refused(CaseRefusal.UNKNOWN_CASE)
     persons.refuse_own_person(officer, share)
+    review = queries.review_of(share)
+    if share.state != ShareState.PENDING or review is None or review.claimed_by != officer:
+        raise Refused(CaseRefusal.NOT_CLAIMED)
     value = gathering.unmasked(share, field, side)
     if not value:
         raise Refused(CaseRefusal.NOTHING_TO_UNMASK)
@@ -323,6 +326,17 @@ def _waiting(share_id: uuid.UUID, *, locks: bool = False) -> PendingShare:
 def _refuse_others_claim(case: ReviewCase, officer: User) -> None:
     if case.claimed_by is not None and case.claimed_by != officer:
         raise Conflict(CaseRefusal.CLAIMED, who=_name(case.claimed_by), at=case.claimed_at)
+
+
+def _refuse_alone(
+    share: PendingShare, case: ReviewCase, verdict: Verdict, evidence: Evidence
+) -> None:
+    """Where two are needed, both have judged the same facts; and nobody approves against a recommendation."""
+    is_recommended = bool(case.recommendation) and queries.has_recommendation(case, evidence)
+    if reviewers_of(share.reviewers) > 1 and not is_recommended:
+        raise Refused(CaseRefusal.RECOMMENDATION_VOID)
+    if verdict == Verdict.APPROVE and is_recommended and case.recommendation == Verdict.REJECT:
+        raise Refused(CaseRefusal.NOT_AGREED)
 
 
 def _refuse_words(verdict: Verdict, reason: str, note: str) -> None:

@@ -55,7 +55,7 @@ def to_do(case: Case, me: User) -> ToDo:
         return ToDo("waiting", say("Waits for an officer"), _next_step(case))
     if review is None or review.claimed_by is None:
         acts = {"claim"} | ({"hand_over"} if may_assign else set())
-        if review and review.recommended_by_id == me.pk:
+        if case.is_recommended and review and review.recommended_by_id == me.pk:
             words = say("You have recommended; another officer claims the case and decides.")
             return ToDo("recommended", say("Waits for a second officer"), words)
         return ToDo("free", say("Nobody works on this case"), _next_step(case), frozenset(acts))
@@ -73,6 +73,11 @@ def to_do(case: Case, me: User) -> ToDo:
 
 
 def _next_step(case: Case) -> str:
+    if case.has_void_recommendation:
+        return say(
+            "The recommendation no longer counts: the data have changed since, or whoever made it may no "
+            "longer work on cases. One officer recommends anew; then another one decides."
+        )
     if case.needs_recommendation:
         return say("One officer recommends; then a second one, who is another person, decides.")
     if case.review and case.review.recommendation == Verdict.REJECT:

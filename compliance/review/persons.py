@@ -14,7 +14,6 @@ from sls.devices.queries import is_used_by_person
 from sls.models import DeviceGrant, DeviceState, GrantState, ShareRequest
 from sls.models.device import unexpired
 
-from . import queries
 from .rules import CaseRefusal
 
 SEE = "compliance.view_reviewcase"
@@ -77,10 +76,16 @@ def refuse_maker(case: ReviewCase, officer: User) -> None:
         raise Refused(CaseRefusal.SAME_OFFICER)
 
 
-def colleague_of(username: str, share: ShareRequest) -> User:
+def may_still_work(officer: User) -> bool:
+    """Does what he has recommended still count? From a user as the database knows him now."""
+    is_in_service = officer.is_active and officer.is_staff and officer.locked_at is None
+    return is_in_service and officer.has_perm(WORK)
+
+
+def colleague_of(username: str, share: ShareRequest, case: ReviewCase | None) -> User:
     colleague = staff().filter(username=normalise_username(username)).first()
     if colleague is None or not colleague.has_perm(WORK):
         raise Refused(CaseRefusal.WRONG_OFFICER)
-    if not may_take(colleague, share, queries.review_of(share)):
+    if not may_take(colleague, share, case):
         raise Refused(CaseRefusal.WRONG_OFFICER)
     return colleague

@@ -86,6 +86,15 @@ class CaseRefusal(Reason):
         _("Two persons look at this case, and the first one recommended to reject the request."),
         _("Reject it, or release the case; the client may ask again."),
     )
+    RECOMMENDATION_VOID = (
+        "recommendation_void",
+        _("The recommendation no longer counts"),
+        _(
+            "The data have changed since it was made, or the colleague who made it may no longer work on "
+            "cases."
+        ),
+        _("Recommend anew, and leave the decision to a colleague."),
+    )
     DATA_CHANGED = (
         "data_changed",
         _("The data have changed"),

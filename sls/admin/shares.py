@@ -3,14 +3,15 @@
 from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 
-from portal.admin import ReadOnly
+from portal.models import User
+from portal.read_only import PersonalData
 from sls.models import ShareRequest
 from sls.review import ReviewReason
 from sls.sharing.rules import ShareRefusal
 
 
 @admin.register(ShareRequest)
-class ShareRequestAdmin(ReadOnly):
+class ShareRequestAdmin(PersonalData):
     list_display = ("created_at", "state", "requester", "owner", "device", "why", "ended_at")
     list_filter = ("state",)
     linked_by = ("submitted_at", "reviewers")
@@ -32,6 +33,9 @@ class ShareRequestAdmin(ReadOnly):
     )
     ordering = ("-created_at", "pk")
     show_full_result_count = False
+
+    def subject_of(self, row: ShareRequest) -> User:
+        return row.requester
 
     @admin.display(description=_("reasons"))
     def why(self, share: ShareRequest) -> str:

@@ -86,7 +86,7 @@ def begin(
             raise Refused(LoginRefusal.INVALID_CREDENTIALS)
         try:
             return _begin(user, limits, is_new_browser=not is_known, by=by, now=now)
-        except Refused:  # the password was right all the same
+        except Exception:  # the password was right all the same, also when the database is busy
             throttle.give_back(limits)
             raise
     except Refused as refused:

@@ -102,7 +102,7 @@ def test_a_request_goes_from_the_queue_over_two_officers_to_its_client(
     claim_by_keyboard(checker)
     judge_by_keyboard(checker, "decide", verdict, reason)
     assert stage(checker) == "decided"
-    checker.click("a[href$='/seen/decision/']")
+    checker.click("a[data-step='decision']")
     accessible(checker)
 
     client.go(status)

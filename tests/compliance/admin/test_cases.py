@@ -310,20 +310,46 @@ def test_what_is_wrong_comes_back_and_nothing_is_done(share, officer, wrong):
 # Conflicts
 
 
-def test_changed_data_stop_a_decision_before_and_after_the_preview(share, officer, second):
+def flag(entity) -> None:
+    entity.compliance_flag = True
+    entity.save()
+
+
+@pytest.mark.parametrize("act", ["recommend", "decide"])
+def test_changed_data_stop_a_verdict_before_and_after_the_preview(share, officer, act):
+    if act == "decide":
+        ShareRequest.objects.update(reviewers=1)
+    claimed(share)
+    sent = verdict(share)
+    flag(share.owner.entity)
+    preview = officer.post(page(share, act), sent).content.decode()
+    assert 'data-code="data_changed"' in preview
+    assert 'name="confirmed"' not in preview
+    answer = officer.post(page(share, act), sent | {"confirmed": "1"})
+    assert refusal_on(answer) == "data_changed"
+    assert state_of(share) == "pending"
+    html = shown(officer, share)
+    assert sent["note"] in html  # what was typed is not lost
+    assert "What you had filled in is still here." in html
+
+
+def test_data_that_changed_since_the_recommendation_ask_for_another_one(share, officer, second):
     claimed(share)
     recommend(share, now=timezone.now())
     claimed(share, "second_officer")
     sent = verdict(share)
-    entity = share.owner.entity
-    entity.compliance_flag = True
-    entity.save()
-    preview = second.post(page(share, "decide"), sent).content.decode()
-    assert 'data-code="data_changed"' in preview
-    assert 'name="confirmed"' not in preview
-    answer = second.post(page(share, "decide"), sent | {"confirmed": "1"})
-    assert refusal_on(answer) == "data_changed"
-    assert state_of(share) == "pending"
+    flag(share.owner.entity)
+    answer = second.post(page(share, "decide"), sent, follow=True)
+    html = answer.content.decode()
+    assert "The data have changed." in html
+    assert "The recommendation no longer counts" in html
+    assert sent["note"] in html
+    assert page(share, "recommend") in html
+    assert page(share, "decide") not in html
+    again = verdict(share, confirmed="1")
+    assert second.post(page(share, "recommend"), again).status_code == 302
+    assert ReviewCase.objects.get().recommended_by == person("second_officer")
+    assert not [key for key, _ in second.session.items() if key.startswith("verdict on")]
 
 
 def test_a_withdrawn_request_is_not_decided(share, officer):
@@ -427,7 +453,7 @@ def test_without_the_right_no_page_answers(share, log_in):
     assert staff.get(page(share)).status_code == 403
     for act in ACTS:
         assert staff.post(page(share, act), verdict(share, confirmed="1")).status_code == 403
-    assert staff.get(page(share, "seen/decision")).status_code == 403
+    assert staff.get(page(share, "seen/1")).status_code == 403
     client = log_in("stranger")
     for act in ("", *ACTS):
         assert client.post(page(share, act)).status_code == 302
@@ -483,6 +509,8 @@ def test_nobody_else_is_given_a_case(share, officer, to):
 
 def test_a_field_is_shown_in_full_once_and_the_look_is_on_record(share, officer):
     entitle("officer", "unmask_evidence")
+    assert 'value="requester:document_number"' not in shown(officer, share)
+    claimed(share)
     assert 'value="requester:document_number"' in shown(officer, share)
     answer = officer.post(page(share, "unmask"), {"what": "requester:document_number"})
     assert f'id="unmasked">{NUMBER}<' in answer.content.decode()
@@ -496,11 +524,13 @@ def test_a_field_is_shown_in_full_once_and_the_look_is_on_record(share, officer)
 @pytest.mark.parametrize("what", ["", "requester", "requester:name", "thief:document_number", ":"])
 def test_only_masked_fields_of_the_parties_are_shown_in_full(share, officer, what):
     entitle("officer", "unmask_evidence")
+    claimed(share)
     answer = officer.post(page(share, "unmask"), {"what": what})
     assert refusal_on(answer) == "nothing_to_unmask"
 
 
 def test_without_the_right_nothing_is_unmasked(share, officer):
+    claimed(share)
     assert 'value="requester:document_number"' not in shown(officer, share)
     answer = officer.post(page(share, "unmask"), {"what": "requester:document_number"})
     assert answer.status_code == 403
@@ -517,16 +547,18 @@ def test_what_was_seen_is_read_again_as_it_was(share, officer):
     entity.save()
     seen = EvidenceSeen.objects.get()
     html = shown(officer, share)
-    assert page(share, "seen/recommendation") in html
+    where = page(share, f"seen/{seen.pk}")
+    assert where in html
+    assert "no longer counts" in html
     assert 'data-field="citizenship" data-outcome="differs"' in html
-    html = officer.get(page(share, "seen/recommendation")).content.decode()
+    html = officer.get(where).content.decode()
     assert 'data-field="citizenship" data-outcome="equal"' in html
     assert seen.digest in html
     assert "ada.quill" in html
     assert "<form" not in html[html.index('id="content-main"') :]
     event = AuditEvent.objects.order_by("number").last()
     assert event.facts["what"] == "evidence as seen"
-    assert officer.get(page(share, "seen/decision")).status_code == 404
+    assert officer.get(page(share, f"seen/{seen.pk + 1}")).status_code == 404
 
 
 def test_verdicts_of_the_form_are_those_of_the_model():

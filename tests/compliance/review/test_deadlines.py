@@ -94,6 +94,13 @@ def test_a_claim_ends_after_a_day(share):
     assert (row.actor, row.facts["claimed_by"]) == ("", "ada.quill")
 
 
+def test_the_claim_of_a_request_that_was_withdrawn_ends_too(share):
+    operations.claim(share.pk, by=at_desk("officer"), now=NOW)
+    completion.withdraw(share, by=by("requester"), now=NOW)
+    assert deadlines.release_forgotten(now=NOW) == 1
+    assert ReviewCase.objects.get().claimed_by is None
+
+
 def test_a_broken_case_does_not_keep_the_others_claimed(share, monkeypatch):
     (other,) = waiting(1, since=NOW)
     for one, hours in ((share, 0), (other, 1)):

@@ -18,6 +18,8 @@ from sls.models import (
     DeviceGrant,
     DeviceState,
     GrantState,
+    PasswordReset,
+    ResetState,
     SecurityDevice,
     ShareRequest,
     ShareState,
@@ -128,7 +130,7 @@ def test_each_step_keeps_what_was_seen(share):
         ("recommendation", "ada.quill"),
         ("decision", "bram.teller"),
     ]
-    assert queries.case_of(share.pk, now=NOW).seen["decision"].data["fields"]
+    assert all(row.data["fields"] for row in queries.case_of(share.pk, now=NOW).seen)
 
 
 def test_a_recommendation_gives_the_case_back_for_the_second_person(share):
@@ -282,9 +284,79 @@ def test_an_approval_takes_two_who_agree(share):
     assert share.state == ShareState.REJECTED
 
 
+def change_a_fact(share) -> None:
+    share.owner.email = "another@example.org"
+    share.owner.save()
+
+
+def retire(plays: str) -> None:
+    user = person(plays)
+    user.is_active = False
+    user.save()
+
+
+VOID = {
+    "facts": change_a_fact,
+    "maker": lambda share: retire("officer"),
+    "right": lambda share: person("officer").user_permissions.clear(),
+}
+
+
+@pytest.mark.parametrize("verdict", Verdict)
+@pytest.mark.parametrize("changed", VOID)
+def test_maker_and_checker_judge_the_same_or_there_is_no_decision(share, changed, verdict):
+    recommend(share)
+    VOID[changed](share)
+    assert queries.case_of(share.pk, now=NOW).has_void_recommendation
+    assert refusal(decide, share, verdict=verdict) == "recommendation_void"
+    assert untouched(share)
+
+
+def test_a_recommendation_that_no_longer_counts_is_made_anew_and_both_are_kept(share):
+    recommend(share)
+    change_a_fact(share)
+    share = shares().get(pk=share.pk)
+    recommend(share, "second_officer")
+    assert refusal(decide, share) == "same_officer"
+    decide(share, "officer")
+    share.refresh_from_db()
+    assert share.state == ShareState.ENFORCED
+    seen = queries.case_of(share.pk, now=NOW).seen
+    assert [(row.step, row.seen_by.username) for row in seen] == [
+        ("recommendation", "ada.quill"),
+        ("recommendation", "bram.teller"),
+        ("decision", "ada.quill"),
+    ]
+    assert seen[0].digest != seen[1].digest == seen[2].digest
+
+
+def test_where_one_is_enough_a_void_recommendation_binds_nobody(single):
+    recommend(single, verdict=Verdict.REJECT)
+    assert refusal(decide, single) == "not_agreed"
+    change_a_fact(single)
+    decide(shares().get(pk=single.pk))
+
+
+def test_passing_time_alone_voids_no_recommendation(share):
+    """An alert of the last 30 days before the request stays one, however long it waits."""
+    PasswordReset.objects.create(
+        user=share.owner,
+        session="",
+        password_mark="",
+        state=ResetState.DONE,
+        started_at=NOW - timedelta(days=29),
+        expires_at=NOW,
+        proven_at=NOW - timedelta(days=29),
+    )
+    share = shares().get(pk=share.pk)
+    recommend(share)
+    assert queries.case_of(share.pk, now=NOW + timedelta(days=3)).is_recommended
+
+
 def test_what_somebody_sent_is_put_on_record_whatever_it_holds(single):
     """PostgreSQL's JSON takes no NUL."""
     entitle("officer", "unmask_evidence")
+    operations.claim(single.pk, by=at_desk("officer"), now=NOW)
     sent = {"field": "document\0number", "side": "own\ud800er"}
     call = operations.unmask
     assert refusal(call, single.pk, **sent, by=at_desk("officer"), now=NOW) == "nothing_to_unmask"
@@ -598,6 +670,7 @@ def test_nothing_is_left_behind_when_the_audit_insert_fails(single, monkeypatch)
 
 def test_unmasking_shows_the_value_and_puts_the_look_on_record(share):
     entitle("officer", "unmask_evidence")
+    operations.claim(share.pk, by=at_desk("officer"), now=NOW)
     asked = {"field": "document_number", "side": "requester", "by": at_desk("officer"), "now": NOW}
     assert operations.unmask(share.pk, **asked) == "LX2047713"
     (row,) = AuditEvent.objects.filter(event="compliance.evidence.unmasked")
@@ -617,8 +690,24 @@ def test_unmasking_shows_the_value_and_puts_the_look_on_record(share):
 )
 def test_only_masked_fields_with_a_value_are_shown(share, field, side):
     entitle("officer", "unmask_evidence")
+    operations.claim(share.pk, by=at_desk("officer"), now=NOW)
     asked = {"field": field, "side": side, "by": at_desk("officer"), "now": NOW}
     assert refusal(operations.unmask, share.pk, **asked) == "nothing_to_unmask"
+
+
+@pytest.mark.parametrize("case", ["free", "another's", "decided", "withdrawn"])
+def test_unmasking_is_for_whoever_works_on_a_case_that_waits(single, case):
+    for plays in ("officer", "second_officer"):
+        entitle(plays, "unmask_evidence")
+    if case != "free":
+        operations.claim(single.pk, by=at_desk("officer"), now=NOW)
+    if case == "decided":
+        decide(single, "officer")
+    if case == "withdrawn":
+        completion.withdraw(single, by=by("requester"), now=NOW)
+    caller = at_desk("second_officer" if case == "another's" else "officer")
+    asked = {"field": "document_number", "side": "requester", "by": caller, "now": NOW}
+    assert refusal(operations.unmask, single.pk, **asked) == "not_claimed"
 
 
 def test_unmasking_needs_its_own_right(share):

@@ -3,10 +3,12 @@
 from datetime import timedelta
 
 import pytest
+from django.db import OperationalError
 
 from portal import audit, credentials, throttle
 from portal.errors import Refused
 from portal.models import Allowance, AuditEvent
+from sls.devices import challenges
 from sls.login import completion, operations
 from sls.login.operations import digest
 from sls.models import AttemptState, DeviceGrant, LoginAttempt, SecurityDevice
@@ -208,6 +210,17 @@ def test_a_right_password_gives_back_its_try_and_keeps_the_failures():
     begin()
     assert name_count() == 3
     assert spent(throttle.PASSWORD_FROM_ADDRESS, "192.0.2.7") == 3
+
+
+def test_a_database_too_busy_to_begin_the_login_keeps_no_failure(monkeypatch):
+    def too_busy(**_challenge):
+        raise OperationalError("database is locked")
+
+    monkeypatch.setattr(challenges, "issue", too_busy)
+    with pytest.raises(OperationalError):
+        begin()
+    assert name_count() == 0
+    assert spent(throttle.PASSWORD_FROM_ADDRESS, "192.0.2.7") == 0
 
 
 def test_only_the_whole_login_clears_the_failures_of_the_name():
