@@ -47,6 +47,17 @@ def test_no_page_scrolls_sideways_on_a_phone_or_at_400_percent(visit: Visit, lan
     assert too_wide == []
 
 
+@pytest.mark.parametrize("path", ["/settings/user/history/", "/settings/user/sessions/"])
+def test_nothing_of_a_table_lies_beside_a_phones_screen(visit: Visit, path: str):
+    visitor = visit(width=320)
+    visitor.log_in("requester")
+    visitor.go(path)
+    cells = visitor.page.locator(".table--stacked :is(th, td):visible")
+    assert cells.count() > 3
+    rights = cells.evaluate_all("cells => cells.map(c => c.getBoundingClientRect().right)")
+    assert max(rights) <= 320
+
+
 def test_the_longest_names_fit_on_a_phone(visit: Visit, portal: Portal):
     visitor = visit(width=320)
     visitor.log_in("requester")
