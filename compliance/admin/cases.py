@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Callable
-from functools import wraps
+from functools import partial, wraps
 from typing import Any, ClassVar
 
 from django.contrib import messages
@@ -147,7 +147,7 @@ class CasePages(ReadOnly):
         is_valid = form.is_valid()
         if is_valid and "confirmed" in request.POST:
             _keep_draft(request, share_id)
-            answer = self._do(request, share_id, call, words, **form.cleaned_data)
+            answer = self._do(request, share_id, partial(call, said=form.said), words)
             if answer.status_code == 302:
                 del request.session[_draft_of(share_id)]
             return answer

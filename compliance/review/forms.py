@@ -7,6 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 from compliance.models import Verdict
 
+from .operations import Judgement
 from .rules import LONGEST_NOTE, CaseRefusal, approval_reasons, rejection_reasons
 
 REASONS = {Verdict.APPROVE: approval_reasons, Verdict.REJECT: rejection_reasons}
@@ -36,6 +37,12 @@ class VerdictForm(forms.Form):
         if verdict and reason and reason not in dict(REASONS[Verdict(verdict)]()):
             self.add_error("reason", str(CaseRefusal.UNKNOWN_REASON.sentence))
         return what
+
+    @property
+    def said(self) -> Judgement:
+        """Of a valid form."""
+        what = self.cleaned_data
+        return Judgement(**what | {"verdict": Verdict(what["verdict"])})
 
 
 class HandOverForm(forms.Form):

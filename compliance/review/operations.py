@@ -13,7 +13,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
@@ -114,35 +114,26 @@ def _hand_over(share_id: uuid.UUID, *, to: str, by: Caller, now: datetime) -> Re
     return _case(share)
 
 
-def recommend(
-    share_id: uuid.UUID,
-    *,
-    verdict: Verdict,
-    reason: str,
-    note: str,
-    seen: str,
-    by: Caller,
-    now: datetime,
-) -> ReviewCase:
+class Judgement(NamedTuple):
+    """What an officer says of a request. `seen` is the digest of the evidence he had before him."""
+
+    verdict: Verdict
+    reason: str
+    note: str
+    seen: str
+
+
+def recommend(share_id: uuid.UUID, said: Judgement, *, by: Caller, now: datetime) -> ReviewCase:
     """
-    The maker says what he would do, and the case goes back to the queue for the checker. `seen` is the
-    digest of the evidence he had before him. One that no longer counts is replaced. Raises Refused.
+    The maker says what he would do, and the case goes back to the queue for the checker. A recommendation
+    that no longer counts is replaced. Raises Refused.
     """
-    with _recorded(events.CASE_RECOMMENDED, share_id, by=by, now=now, verdict=str(verdict)):
-        return _recommend(share_id, Verdict(verdict), reason, note, seen, by=by, now=now)
+    with _recorded(events.CASE_RECOMMENDED, share_id, by=by, now=now, verdict=str(said.verdict)):
+        return _recommend(share_id, said, by=by, now=now)
 
 
 @transaction.atomic(durable=True)
-def _recommend(
-    share_id: uuid.UUID,
-    verdict: Verdict,
-    reason: str,
-    note: str,
-    seen: str,
-    *,
-    by: Caller,
-    now: datetime,
-) -> ReviewCase:
+def _recommend(share_id: uuid.UUID, said: Judgement, *, by: Caller, now: datetime) -> ReviewCase:
     officer = persons.officer_of(by, persons.WORK)
     share = _waiting(share_id, locks=True)
     persons.refuse_own_person(officer, share)
@@ -150,8 +141,8 @@ def _recommend(
     _open_case(share)
     case = _case(share)
     _refuse_others_claim(case, officer)
-    _refuse_words(verdict, reason, note)
-    evidence = _same_evidence(share, seen, now=now)
+    _refuse_words(said)
+    evidence = _same_evidence(share, said.seen, now=now)
     if queries.has_recommendation(case, evidence):
         raise Conflict(
             CaseRefusal.RECOMMENDED, who=_name(case.recommended_by), at=case.recommended_at
@@ -160,9 +151,9 @@ def _recommend(
     if not ours.update(
         recommended_by=officer,
         recommended_at=now,
-        recommendation=verdict,
-        recommendation_reason=reason,
-        recommendation_note=note.strip(),
+        recommendation=said.verdict,
+        recommendation_reason=said.reason,
+        recommendation_note=said.note.strip(),
         claimed_by=None,
         claimed_at=None,
     ):
@@ -175,43 +166,25 @@ def _recommend(
         subject=None,
         at=now,
         share=str(share.pk),
-        verdict=str(verdict),
-        reason=reason,
+        verdict=str(said.verdict),
+        reason=said.reason,
         evidence=evidence.digest,
     )
     return _case(share)
 
 
-def decide(
-    share_id: uuid.UUID,
-    *,
-    verdict: Verdict,
-    reason: str,
-    note: str,
-    seen: str,
-    by: Caller,
-    now: datetime,
-) -> ReviewCase:
+def decide(share_id: uuid.UUID, said: Judgement, *, by: Caller, now: datetime) -> ReviewCase:
     """
     The checker, or the only reviewer where one is enough, approves or rejects: the share is in force or
     over, and both parties are told. An approval looks at every rule again. Raises Refused, and nothing is
     done.
     """
-    with _recorded(events.CASE_DECIDED, share_id, by=by, now=now, verdict=str(verdict)):
-        return _decide(share_id, Verdict(verdict), reason, note, seen, by=by, now=now)
+    with _recorded(events.CASE_DECIDED, share_id, by=by, now=now, verdict=str(said.verdict)):
+        return _decide(share_id, said, by=by, now=now)
 
 
 @transaction.atomic(durable=True)
-def _decide(
-    share_id: uuid.UUID,
-    verdict: Verdict,
-    reason: str,
-    note: str,
-    seen: str,
-    *,
-    by: Caller,
-    now: datetime,
-) -> ReviewCase:
+def _decide(share_id: uuid.UUID, said: Judgement, *, by: Caller, now: datetime) -> ReviewCase:
     officer = persons.officer_of(by, persons.DECIDE)
     share = _waiting(share_id, locks=True)
     persons.refuse_own_person(officer, share)
@@ -222,30 +195,30 @@ def _decide(
     persons.refuse_maker(case, officer)
     if reviewers_of(share.reviewers) > 1 and not case.recommendation:
         raise Refused(CaseRefusal.RECOMMENDATION_FIRST)
-    _refuse_words(verdict, reason, note)
-    evidence = _same_evidence(share, seen, now=now)
-    _refuse_alone(share, case, verdict, evidence)
+    _refuse_words(said)
+    evidence = _same_evidence(share, said.seen, now=now)
+    _refuse_alone(share, case, said, evidence)
     ours = _undecided(share).filter(_free_for(officer), ~Q(recommended_by=officer))
     # The evidence first: a decided case takes no more of it.
     _keep(case, EvidenceSeen.Step.DECISION, evidence, officer, now=now)
     if not ours.update(
         decided_by=officer,
         decided_at=now,
-        decision=verdict,
-        decision_reason=reason,
-        decision_note=note.strip(),
+        decision=said.verdict,
+        decision_reason=said.reason,
+        decision_note=said.note.strip(),
     ):
         _waiting(share_id)
         raise Refused(CaseRefusal.DECIDED)
-    _carry_out(share, verdict, reason, now=now)
+    _carry_out(share, said, now=now)
     audit.record(
         event=events.CASE_DECIDED,
         by=by,
         subject=share.requester,
         at=now,
         share=str(share.pk),
-        verdict=str(verdict),
-        reason=reason,
+        verdict=str(said.verdict),
+        reason=said.reason,
         outcome=share.state,
         requester=share.requester.username,
         owner=share.owner.username,
@@ -329,30 +302,30 @@ def _refuse_others_claim(case: ReviewCase, officer: User) -> None:
 
 
 def _refuse_alone(
-    share: PendingShare, case: ReviewCase, verdict: Verdict, evidence: Evidence
+    share: PendingShare, case: ReviewCase, said: Judgement, evidence: Evidence
 ) -> None:
     """Where two are needed, both have judged the same facts; and nobody approves against a recommendation."""
     is_recommended = bool(case.recommendation) and queries.has_recommendation(case, evidence)
     if reviewers_of(share.reviewers) > 1 and not is_recommended:
         raise Refused(CaseRefusal.RECOMMENDATION_VOID)
-    if verdict == Verdict.APPROVE and is_recommended and case.recommendation == Verdict.REJECT:
+    if said.verdict == Verdict.APPROVE and is_recommended and case.recommendation == Verdict.REJECT:
         raise Refused(CaseRefusal.NOT_AGREED)
 
 
-def _refuse_words(verdict: Verdict, reason: str, note: str) -> None:
-    known = approval_reasons() if verdict == Verdict.APPROVE else rejection_reasons()
-    if reason not in dict(known):
+def _refuse_words(said: Judgement) -> None:
+    known = approval_reasons() if said.verdict == Verdict.APPROVE else rejection_reasons()
+    if said.reason not in dict(known):
         raise Refused(CaseRefusal.UNKNOWN_REASON)
-    if not 0 < len(note.strip()) <= LONGEST_NOTE:
+    if not 0 < len(said.note.strip()) <= LONGEST_NOTE:
         raise Refused(CaseRefusal.NOTE_MISSING)
 
 
-def _carry_out(share: PendingShare, verdict: Verdict, reason: str, *, now: datetime) -> None:
+def _carry_out(share: PendingShare, said: Judgement, *, now: datetime) -> None:
     try:
-        if verdict == Verdict.APPROVE:
+        if said.verdict == Verdict.APPROVE:
             completion.approve(share, now=now)
         else:
-            completion.reject(share, RejectionReason(reason), now=now)  # type: ignore[call-arg]
+            completion.reject(share, RejectionReason(said.reason), now=now)  # type: ignore[call-arg]
     except Refused as refused:
         if refused.reason is ShareRefusal.START_OVER:  # withdrawn in this very moment
             raise Conflict(CaseRefusal.REQUEST_OVER) from refused

@@ -7,6 +7,7 @@ from django.contrib.auth.models import Permission
 
 from compliance.models import Verdict
 from compliance.review import operations, queries
+from compliance.review.operations import Judgement
 from portal.caller import Caller
 from portal.errors import Refused
 from sls.models import DeviceGrant, ShareRequest
@@ -61,15 +62,9 @@ def digest(share: ShareRequest, now=NOW) -> str:
 def act(step, share, plays, verdict=Verdict.APPROVE, *, now=NOW, **more):
     """Recommend or decide with all that a form would send."""
     reason = "same_person" if verdict == Verdict.APPROVE else "identity_unclear"
-    asked = {
-        "verdict": verdict,
-        "reason": reason,
-        "note": "Looked at everything.",
-        "seen": more.pop("seen", None) or digest(share, now),
-        "by": at_desk(plays),
-        "now": now,
-    }
-    return step(share.pk, **(asked | more))
+    seen = more.pop("seen", None) or digest(share, now)
+    said = Judgement(verdict, reason, "Looked at everything.", seen)
+    return step(share.pk, said, **{"by": at_desk(plays), "now": now} | more)
 
 
 def recommend(share, plays="officer", verdict=Verdict.APPROVE, **more):

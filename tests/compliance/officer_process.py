@@ -17,6 +17,7 @@ from django.db import connection  # noqa: E402
 
 from compliance.models import Verdict  # noqa: E402
 from compliance.review import operations  # noqa: E402
+from compliance.review.operations import Judgement  # noqa: E402
 from compliance.review.rules import Conflict  # noqa: E402
 from portal.errors import Refused  # noqa: E402
 from portal.models import OutboxMessage  # noqa: E402
@@ -63,15 +64,8 @@ def prepare(now: datetime, reviewers: int) -> dict[str, Any]:
 
 def decide(now: datetime, share: str, plays: str, verdict: str, seen: str) -> dict[str, Any]:
     reason = "same_person" if verdict == Verdict.APPROVE else "identity_unclear"
-    case = operations.decide(
-        shares().get(pk=share).pk,
-        verdict=Verdict(verdict),
-        reason=reason,
-        note="Looked at everything.",
-        seen=seen,
-        by=at_desk(plays),
-        now=now,
-    )
+    said = Judgement(Verdict(verdict), reason, "Looked at everything.", seen)
+    case = operations.decide(shares().get(pk=share).pk, said, by=at_desk(plays), now=now)
     return {"done": case.decision}
 
 

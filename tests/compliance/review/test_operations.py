@@ -9,6 +9,7 @@ from django.db import DatabaseError, IntegrityError, transaction
 
 from compliance.models import EvidenceSeen, ReviewCase, Verdict
 from compliance.review import operations, queries
+from compliance.review.operations import Judgement
 from compliance.review.rules import Conflict
 from portal import audit
 from portal.caller import SYSTEM, Caller
@@ -639,16 +640,10 @@ def test_a_second_recommendation_is_refused_with_the_first_makers_name(share):
     ],
 )
 def test_a_decision_has_a_fitting_reason_a_note_and_what_was_seen(single, words, code):
-    asked = {
-        "verdict": Verdict.APPROVE,
-        "reason": "same_person",
-        "note": "Seen.",
-        "seen": digest(single),
-        "by": at_desk("officer"),
-        "now": NOW,
-    }
-    assert refusal(operations.decide, single.pk, **(asked | words)) == code
-    assert refusal(operations.recommend, single.pk, **(asked | words)) == code
+    said = Judgement(Verdict.APPROVE, "same_person", "Seen.", digest(single))._replace(**words)
+    at = {"by": at_desk("officer"), "now": NOW}
+    assert refusal(operations.decide, single.pk, said, **at) == code
+    assert refusal(operations.recommend, single.pk, said, **at) == code
     assert untouched(single)
 
 
