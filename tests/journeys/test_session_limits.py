@@ -124,7 +124,7 @@ def test_sessions_that_are_over_are_not_listed(log_in: LogIn, settings):
     age(old, "started_at", settings.SESSION_LIFE + MINUTE)
     age(idle, "seen_at", settings.SESSION_IDLE + MINUTE)
     html = here.get("/settings/user/sessions/").content.decode()
-    assert html.count("<tr>") == 2  # the head and this one
+    assert html.count("<tr ") == 2  # the head and this one
 
 
 @pytest.mark.parametrize("path", ["/logout/", "/admin/logout/"])
