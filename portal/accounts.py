@@ -70,6 +70,7 @@ def unlock(user: User, *, reason: str, by: Caller, now: datetime) -> None:
 @transaction.atomic(durable=True)
 def _unlock(user: User, *, reason: str, by: Caller, now: datetime) -> None:
     User.objects.filter(pk=user.pk).update(locked_at=None)
+    BrowserSession.objects.filter(user=user).delete()  # one that came to be beside the lock
     throttle.clear([(limit, user.username) for limit in FAILURES])
     enqueue([message(user=user, event="user_unlocked", fact=now.isoformat(), now=now)])
     audit.record(event=events.USER_UNLOCKED, by=by, subject=user, at=now, reason=reason)

@@ -5,8 +5,10 @@ What staff see of the portal's own rows, and how they lock and unlock a username
 
 from typing import ClassVar
 
+import django.contrib.auth.admin  # noqa: F401  # registers groups, which have a page of ours below
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.auth.models import Group
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path
@@ -49,6 +51,21 @@ class EntityAdmin(PersonalData):
         *("document_number_sealed", "document_number_index", "ssn_sealed", "ssn_index"),
         "date_of_birth",
     )
+
+
+admin.site.unregister(Group)
+
+
+@admin.register(Group)
+class GroupAdmin(ReadOnly):
+    """
+    What each role may do. Roles come with `migrate` and are changed on the command line, by who has the machine
+    anyway: a page for it would let one administrator undo the four eyes of all.
+    """
+
+    list_display = ("name",)
+    search_fields = ("name",)
+    fields = ("name", "permissions")
 
 
 class ReasonForm(forms.Form):

@@ -66,5 +66,9 @@ class PortalAdminSite(admin.AdminSite):
             *super().get_urls(),
         ]
 
+    def autocomplete_view(self, request: HttpRequest) -> HttpResponse:
+        """No form of ours asks for it, and it would list names that nobody's look at is recorded."""
+        raise PermissionDenied
+
     def portal_logout(self, request: HttpRequest) -> HttpResponse:
         return cast(HttpResponse, resolve(reverse("logout")).func(request))

@@ -120,9 +120,9 @@ class Entity(models.Model):
 
     def _marks(self) -> tuple[object, ...]:
         """What two persons hardly share."""
-        name = " ".join(self.name.casefold().split())
+        name = " ".join(unicodedata.normalize("NFKC", self.name).casefold().split())
         born = (name, self.date_of_birth) if name and self.date_of_birth else None
-        return self.document_number_index, self.ssn_index, born
+        return self.number_index("document_number"), self.number_index("ssn"), born
 
 
 class PhoneNumber(models.Model):

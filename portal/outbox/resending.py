@@ -78,8 +78,10 @@ def send_again(row: OutboxMessage, *, reason: str, by: Caller, now: datetime) ->
 def _send_again(row: OutboxMessage, facts: dict[str, str], *, by: Caller, now: datetime) -> None:
     as_read = OutboxMessage.objects.filter(
         pk=row.pk, state=row.state, attempts=row.attempts, expires_at__gt=now
-    )
-    if not as_read.update(state=MessageState.QUEUED, next_try_at=now):
+    ).exclude(context="")
+    # What was over budget asks for its budget anew: `segments` tells that it has been paid.
+    unpaid = {"segments": 0} if row.state == MessageState.REFUSED else {}
+    if not as_read.update(state=MessageState.QUEUED, next_try_at=now, **unpaid):
         raise Refused(ResendRefusal.NOT_SET_ASIDE)
     enqueue.hint_after_commit(row.pk, Urgency(row.urgency))
     audit.record(event=events.MESSAGE_SENT_AGAIN, by=by, subject=row.user, at=now, **facts)

@@ -64,12 +64,17 @@ class Happening:
     device: str
 
 
-def history(user: User, *, before: int | None = None) -> list[Happening]:
+def history(
+    user: User, *, before: int | None = None, as_subject_only: bool = False
+) -> list[Happening]:
     """
     The newest events that concern the user, at most a page, older than number `before`. That staff looked at
-    his data is for auditors: an inquiry must not announce itself.
+    his data is for auditors: an inquiry must not announce itself. What a member of staff does for others
+    is not his colleagues' business: `as_subject_only` leaves it out.
     """
-    concerning = Q(subject=user.username) | Q(actor=user.username)
+    concerning = Q(subject=user.username)
+    if not as_subject_only:
+        concerning |= Q(actor=user.username)
     events = AuditEvent.objects.filter(concerning).exclude(event=PERSONAL_DATA_VIEWED)
     if before is not None:
         events = events.filter(number__lt=before)

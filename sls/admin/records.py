@@ -8,8 +8,9 @@ from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
 from django.utils.translation import gettext as say
 
-from portal import accounts, throttle
+from portal import accounts, audit, throttle
 from portal.admin import ReadOnly
+from portal.caller import caller
 from portal.models import User
 from portal.models.account import normalise_username
 from sls.activity.queries import history
@@ -47,14 +48,9 @@ class ClientRecordAdmin(ReadOnly):
         rows = ClientRecord.objects.select_related("entity").defer("password")
         key = object_id if object_id.isdecimal() and len(object_id) < 19 else None
         record = get_object_or_404(rows, pk=key)
+        now = timezone.now()
+        audit.viewed(subject=record, what="support desk page", by=caller(request), at=now)
         return self.own_page(request, "record", record.username, _what_is_known(record))
-
-    def history_view(
-        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
-        """Django's history is empty here: what happened stands on the page itself."""
-        self.demand_view(request)
-        return redirect("admin:sls_clientrecord_changelist")
 
 
 def _what_is_known(record: User) -> dict[str, Any]:
@@ -73,5 +69,5 @@ def _what_is_known(record: User) -> dict[str, Any]:
         "used_up": throttle.used_up(limits, now=now),
         "reports": PromptReport.objects.filter(user=record, handled_at__isnull=True).exists(),
         "checks": newest_checks(record),
-        "history": history(record)[:EVENTS],
+        "history": history(record, as_subject_only=record.is_staff)[:EVENTS],
     }

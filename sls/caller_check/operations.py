@@ -91,6 +91,7 @@ def judge(check: CallerCheck, *, response: str, by: Caller, now: datetime) -> Ch
         failures = [(throttle.CALLER_RESPONSES_OF_USER, check.user.username)]
         if throttle.spend(failures, now=now):
             raise Refused(CallerRefusal.TOO_MANY_CHECKS)
+        _take_the_only_turn(check, now=now)
         challenges.spend(challenge, users=[], session=by.session, now=now)
         try:
             _pass(check, response, failures, by=by, now=now)
@@ -100,6 +101,13 @@ def judge(check: CallerCheck, *, response: str, by: Caller, now: datetime) -> Ch
             _end(check, CheckState.FAILED, events.CALLER_FAILED, by=by, now=now)
             return CheckState.FAILED
         return CheckState.PASSED
+
+
+def _take_the_only_turn(check: CallerCheck, *, now: datetime) -> None:
+    """Of two responses sent at once one is judged. A check whose turn is taken ends; without a result, as NONE."""
+    waiting = CallerCheck.objects.filter(pk=check.pk, state=CheckState.WAITING, expires_at__gt=now)
+    if not waiting.update(expires_at=now):
+        raise Refused(CallerRefusal.CHECK_OVER)
 
 
 @transaction.atomic(durable=True)

@@ -26,7 +26,7 @@ from sls.models import (
     ShareRequest,
     ShareState,
 )
-from sls.models.device import LIVE, ON_ACTIVE_DEVICE
+from sls.models.device import LIVE, ON_KEPT_DEVICE
 from sls.models.share import OPEN
 
 from . import challenges, queries
@@ -269,9 +269,9 @@ def _revoke(
     borrowers = [grant.user_id for grant in grants if grant.is_borrowed]
     live.update(state=GrantState.ENDED, confirmed=False, ended_at=now)
     # Whoever loses a borrowed device gets his own back: nobody is left with one factor unawares.
-    DeviceGrant.objects.filter(
-        ON_ACTIVE_DEVICE, user__in=borrowers, state=GrantState.DORMANT
-    ).update(state=GrantState.ACTIVE, confirmed=True)
+    DeviceGrant.objects.filter(ON_KEPT_DEVICE, user__in=borrowers, state=GrantState.DORMANT).update(
+        state=GrantState.ACTIVE, confirmed=True
+    )
     enqueue(
         message(
             user=grant.user,

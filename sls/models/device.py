@@ -114,6 +114,12 @@ class GrantState(models.TextChoices):
 ON_ACTIVE_DEVICE = Exists(
     SecurityDevice.objects.filter(pk=OuterRef("device"), state=DeviceState.ACTIVE)
 )
+# For what wakes: a grant that sleeps on a suspended device would otherwise sleep for good when that is resumed.
+ON_KEPT_DEVICE = Exists(
+    SecurityDevice.objects.filter(
+        pk=OuterRef("device"), state__in=[DeviceState.ACTIVE, DeviceState.SUSPENDED]
+    )
+)
 ON_PHYSICAL_DEVICE = Exists(
     SecurityDevice.objects.filter(pk=OuterRef("device"), kind__in=shareable_kinds())
 )

@@ -17,7 +17,7 @@ from portal.outbox.enqueue import enqueue, message
 from sls import events, review
 from sls.devices import queries as devices
 from sls.models import DeviceGrant, GrantState, ShareRequest, ShareState
-from sls.models.device import ON_ACTIVE_DEVICE, ON_PHYSICAL_DEVICE
+from sls.models.device import ON_KEPT_DEVICE, ON_PHYSICAL_DEVICE
 from sls.models.share import OPEN
 from sls.review import Outcome
 
@@ -236,7 +236,7 @@ def _end(
     was_in_force = was == ShareState.ENFORCED
     if was_in_force:
         DeviceGrant.objects.filter(
-            ON_ACTIVE_DEVICE, user=share.requester, state=GrantState.DORMANT
+            ON_KEPT_DEVICE, user=share.requester, state=GrantState.DORMANT
         ).update(state=GrantState.ACTIVE, confirmed=True)
         if not by_link and not devices.ways_in_now(share.requester, now=now):
             raise Refused(ShareRefusal.WOULD_STRAND)

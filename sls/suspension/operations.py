@@ -35,7 +35,7 @@ from sls.models import (
     ShareState,
     Suspension,
 )
-from sls.models.device import ON_ACTIVE_DEVICE
+from sls.models.device import ON_KEPT_DEVICE
 from sls.models.share import OPEN
 
 from . import queries
@@ -109,7 +109,7 @@ def _borrowers(rows: list[Affected]) -> list[int]:
 def _wake(rows: list[Affected]) -> list[int]:
     """Bring back what slept for the sake of the device; the ids of those grants."""
     asleep = DeviceGrant.objects.filter(
-        ON_ACTIVE_DEVICE, user__in=_borrowers(rows), state=GrantState.DORMANT
+        ON_KEPT_DEVICE, user__in=_borrowers(rows), state=GrantState.DORMANT
     )
     keys = list(asleep.values_list("pk", flat=True))
     asleep.filter(pk__in=keys).update(state=GrantState.ACTIVE, confirmed=True)

@@ -4,8 +4,11 @@ import pytest
 from django.apps import apps
 from django.contrib.auth.models import Group, Permission
 from django.test import Client
+from django.utils import timezone
 
 from compliance import roles
+from portal import audit
+from portal.caller import Caller
 from portal.models import AuditEvent, User
 from sls.demo import cast
 from sls.models import DeviceGrant, Phone
@@ -96,17 +99,13 @@ OPENS = {
     "/admin/portal/user/": EVERYBODY,
     "/admin/portal/user/{user}/lock/": {LEAD, SUPPORT, SECURITY},
     "/admin/portal/user/{user}/unlock/": {LEAD, SUPPORT, SECURITY},
-    "/admin/portal/user/{user}/history/": EVERYBODY,
     "/admin/portal/user/add/": set(),
     "/admin/portal/user/{user}/delete/": set(),
     "/admin/portal/auditevent/{event}/change/": {AUDITOR, SECURITY},
-    "/admin/portal/auditevent/{event}/history/": {AUDITOR, SECURITY},
     "/admin/portal/entity/{entity}/change/": {OFFICER, LEAD, AUDITOR},
-    "/admin/portal/entity/{entity}/history/": {OFFICER, LEAD, AUDITOR},
     "/admin/sls/sharerequest/": {OFFICER, LEAD, AUDITOR},
     "/admin/sls/sharerequest/?_popup=1": {OFFICER, LEAD, AUDITOR},
     "/admin/sls/sharerequest/{share}/change/": {OFFICER, LEAD, AUDITOR},
-    "/admin/sls/sharerequest/{share}/history/": {OFFICER, LEAD, AUDITOR},
     "/admin/sls/securitydevice/": EVERYBODY,
     "/admin/sls/securitydevice/import/": {SECURITY},
     "/admin/sls/securitydevice/{device}/print/": {SECURITY},
@@ -126,16 +125,17 @@ OPENS = {
     "/admin/sls/callercheck/ask/{user}/": {SUPPORT},
     "/admin/sls/clientrecord/": EVERYBODY,
     "/admin/sls/clientrecord/{user}/change/": EVERYBODY,
-    # Whoever sees the list of users may search it; of other models nobody may.
-    "/admin/autocomplete/?app_label=sls&model_name=devicegrant&field_name=user&term=r": EVERYBODY,
-    "/admin/autocomplete/?app_label=sls&model_name=sharerequest&field_name=owner&term=r": EVERYBODY,
-    "/admin/autocomplete/?app_label=portal&model_name=user&field_name=entity&term=r": {
-        *(OFFICER, LEAD, AUDITOR)
-    },
     "/admin/auth/group/": set(),
 }
 # Django's own ways to a row one may not see: never 200, whatever the role.
 NEVER = [
+    "/admin/portal/auditevent/{event}/history/",
+    "/admin/portal/user/{user}/history/",
+    "/admin/portal/entity/{entity}/history/",
+    "/admin/sls/sharerequest/{share}/history/",
+    "/admin/autocomplete/?app_label=sls&model_name=devicegrant&field_name=user&term=r",
+    "/admin/autocomplete/?app_label=sls&model_name=sharerequest&field_name=owner&term=r",
+    "/admin/autocomplete/?app_label=portal&model_name=user&field_name=entity&term=r",
     "/admin/autocomplete/?app_label=portal&model_name=auditevent&field_name=actor&term=a",
     "/admin/portal/entity/?_to_field=document_number_index",
     "/admin/sls/securitydevice/?_to_field=secret",
@@ -225,3 +225,39 @@ def test_a_member_of_staff_who_is_deactivated_is_refused_at_the_next_click(log_i
     assert client.get(address).status_code == 200
     User.objects.filter(pk=person("support").pk).update(**{column: False})
     assert client.get(address).status_code in (302, 403)
+
+
+def test_not_even_an_administrator_changes_a_role_on_a_page(log_in: LogIn):
+    """Else one of them gives Support the checker's right, or deletes the officers, and no trail tells."""
+    administrator = log_in("administrator")
+    role = Group.objects.get(name=SUPPORT)
+    rights = set(role.permissions.values_list("pk", flat=True))
+    where = f"/admin/auth/group/{role.pk}/"
+    assert administrator.get(where + "change/").status_code == 200
+    for path in (where + "change/", where + "delete/", "/admin/auth/group/add/"):
+        assert administrator.post(path, {"name": "x", "post": "yes"}).status_code == 403
+    assert set(role.permissions.values_list("pk", flat=True)) == rights
+
+
+def test_who_looks_at_a_client_on_the_desk_is_on_record_and_an_officers_work_is_not_shown(
+    log_in: LogIn,
+):
+    client = in_role(log_in, SUPPORT)
+    officer = person(PLAYERS[OFFICER])
+    audit.record(
+        event="compliance.case.recommended",
+        by=Caller(user=officer),
+        subject=None,
+        at=timezone.now(),
+    )
+    audit.record(
+        event="compliance.case.decided",
+        by=Caller(user=officer),
+        subject=person("stranger"),
+        at=timezone.now(),
+    )
+    page = client.get(f"/admin/sls/clientrecord/{officer.pk}/change/").content.decode()
+    look = AuditEvent.objects.order_by("number").last()
+    assert (look.event, look.subject) == ("portal.personal_data.viewed", officer.username)
+    assert look.facts["what"] == "support desk page"
+    assert "compliance.case" not in page

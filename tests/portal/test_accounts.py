@@ -162,6 +162,16 @@ def test_the_demos_support_may_lock():
     assert Permission.objects.filter(codename="lock_user").exists()
 
 
+def test_a_session_that_came_to_be_beside_the_lock_ends_with_the_unlock(log_in: LogIn):
+    client = log_in("owner")
+    rows = list(BrowserSession.objects.filter(user=person("owner")))
+    lock()
+    for row in rows:  # its transaction was a moment later than that of the lock
+        row.save(force_insert=True)
+    lock(what=accounts.unlock)
+    assert client.get("/settings/account/").status_code == 302
+
+
 def test_unlocks_are_bounded_for_each_member_of_staff():
     use_up(throttle.UNLOCKS_BY_STAFF, PLAYS["support"].username, NOW)
     lock()

@@ -6,6 +6,7 @@ from datetime import date
 import pytest
 
 from portal.identity import FIELDS, US_FIELDS, Identification, differences, normalise_number
+from portal.models import Entity
 
 ROBIN = Identification(
     date_of_birth=date(1979, 3, 4),
@@ -145,3 +146,15 @@ def test_what_holds_no_character_is_empty_and_so_matches_nothing(typed):
 @pytest.mark.parametrize("typed", [*SAME_NUMBER.values(), *OTHER_NUMBER.values(), "ßẞıİ"])
 def test_the_spelling_of_a_number_is_final(typed):
     assert normalise_number(normalise_number(typed)) == normalise_number(typed)
+
+
+def test_one_person_stays_one_while_keys_are_rotated_and_however_his_name_is_composed():
+    one, other = Entity(name="A"), Entity(name="B")
+    one.set_number("document_number", "LX 204-77")
+    one.document_number_index = "an-older-key:its-index"
+    other.set_number("document_number", "LX20477")
+    assert one.may_be_same_person_as(other)
+    born = date(1990, 1, 2)
+    composed, apart = "Jos\u00e9 N\u00fa\u00f1ez", "Jose\u0301 Nu\u0301n\u0303ez"
+    one, other = (Entity(name=name, date_of_birth=born) for name in (composed, apart))
+    assert one.may_be_same_person_as(other)

@@ -62,6 +62,12 @@ def state_of(row: OutboxMessage) -> str:
     return OutboxMessage.objects.get(pk=row.pk).state
 
 
+def test_what_was_over_budget_asks_for_its_budget_again():
+    row = set_aside(state=MessageState.REFUSED, segments=2)
+    resending.send_again(row, reason="asked for", by=by("support"), now=timezone.now())
+    assert OutboxMessage.objects.get(pk=row.pk).segments == 0
+
+
 def test_who_has_no_permission_finds_no_page(log_in):
     row = set_aside()
     client = log_in("officer")

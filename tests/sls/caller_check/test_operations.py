@@ -66,6 +66,21 @@ def test_a_wrong_response_fails_and_one_response_is_judged():
     assert state_of(check) == "failed"
 
 
+def test_of_two_responses_at_once_one_is_judged(monkeypatch):
+    """While the wrong one is judged, a right one comes."""
+    check = ask()
+    spend = challenges.spend
+
+    def meanwhile(*args, **kwargs):
+        monkeypatch.setattr(challenges, "spend", spend)
+        assert code_of(judge, check) == "check_over"
+        return spend(*args, **kwargs)
+
+    monkeypatch.setattr(challenges, "spend", meanwhile)
+    assert judge(check, "00000000") == CheckState.FAILED
+    assert state_of(check) == "failed"
+
+
 def test_a_caller_without_a_response_ends_the_check():
     check = ask()
     operations.give_up(queries.check(check.pk), by=by("support"), now=SOON)

@@ -12,6 +12,7 @@ from portal.errors import Refused
 from portal.models import AuditEvent, BrowserSession, OutboxMessage
 from portal.outbox import rendering
 from sls.devices import challenges
+from sls.devices import operations as devices
 from sls.models import Challenge, DeviceGrant, Purpose, SecurityDevice, ShareRequest, Suspension
 from sls.suspension import operations, queries
 from tests.conftest import NOW, LogIn, by, person, press
@@ -50,6 +51,18 @@ def test_suspending_stops_the_device_for_all_and_wakes_what_slept_for_it():
     assert state_of(CARD) == ("active", True)
     card = DeviceGrant.objects.get(device__serial=CARD)
     assert (row.awakened, row.reason, row.resumed_at) == ([card.pk], "lost in the tram", None)
+
+
+def test_what_sleeps_on_a_suspended_device_wakes_with_it():
+    """Both devices suspended, the borrowed one revoked: the own one must not sleep for good."""
+    borrow("owner", "requester")
+    suspend("requester")
+    suspend("owner")
+    devices.revoke(
+        device_of("owner"), reason="lost", by=by("administrator"), now=NOW, may_strand=True
+    )
+    resume("requester")
+    assert state_of(CARD) == ("active", True)
 
 
 def test_each_user_is_told_once_in_his_language_and_with_what_is_left():
