@@ -65,6 +65,7 @@ WORDS = {
     events.RESET_PROVEN: _("Forgotten password: the device was confirmed"),
     events.PASSWORD_RESET: _("A new password was set in place of the forgotten one"),
     of_portal.USER_LOCKED: _("Our staff locked your username"),
+    of_portal.MESSAGE_SENT_AGAIN: _("Our staff sent a message to you again"),
     of_portal.USER_UNLOCKED: _("Our staff unlocked your username"),
     events.SESSION_ENDED: _("A session was ended from the list of sessions"),
     events.PHONE_STARTED: _("Activating a phone: the password was right"),

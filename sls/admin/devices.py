@@ -64,8 +64,8 @@ class SecurityDeviceAdmin(ReadOnly):
             return path(route, self.admin_site.admin_view(view), name=f"sls_securitydevice_{name}")
 
         return [
-            page("import/", self.import_page, "import"),
-            page("<uuid:device_id>/print/", self.print_page, "print"),
+            page("import/", freshly_proven(self.import_page), "import"),
+            page("<uuid:device_id>/print/", freshly_proven(self.print_page), "print"),
             page("<uuid:device_id>/revoke/", freshly_proven(self.revoke_page), "revoke"),
             *super().get_urls(),
         ]

@@ -60,7 +60,7 @@ class PhoneAdmin(WithReason):
     @asks_or_does
     def freeze_page(self, request: HttpRequest, phone_id: uuid.UUID) -> HttpResponse:
         demand(request, FREEZE)
-        return self._ask(request, phone_id, say("Freeze the phone"), operations.freeze)
+        return self._ask(request, phone_id, say("Freeze the phone"), operations.freeze_by_staff)
 
     @asks_or_does
     def thaw_page(self, request: HttpRequest, phone_id: uuid.UUID) -> HttpResponse:

@@ -295,6 +295,12 @@ def is_used_by_person(device: SecurityDevice, person: Entity) -> bool:
     return any(person.may_be_same_person_as(user.entity) for user in users.select_related("entity"))
 
 
+def is_used_by_staff(device: SecurityDevice) -> bool:
+    return User.objects.filter(
+        grants__device=device, grants__state__in=LIVE, is_staff=True
+    ).exists()
+
+
 def has_answered(device: SecurityDevice) -> bool:
     return device.challenges.filter(state=ChallengeState.ANSWERED).exists()
 

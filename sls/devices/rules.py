@@ -69,6 +69,12 @@ class StockRefusal(Reason):
         _("You, or another username of yours, are among those who use the device."),
         _("Ask a colleague: nobody decides about his own devices."),
     )
+    STAFF_USERNAME = (
+        "staff_username",
+        _("A username of staff is concerned"),
+        _("Devices of staff are given, shown and taken away by an administrator."),
+        _("Ask an administrator."),
+    )
     SERIAL_TAKEN = (
         "serial_taken",
         _("A serial number is known already"),

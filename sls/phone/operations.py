@@ -16,6 +16,7 @@ from portal.models.account import normalise_username
 from portal.outbox import subscriptions
 from portal.outbox.enqueue import enqueue, message
 from sls import events, pins
+from sls.devices.operations import end_sessions, is_below_administrator
 from sls.devices.rules import StockRefusal
 from sls.models import (
     DeviceGrant,
@@ -45,17 +46,26 @@ def prove(signed: Signed, *, by: Caller, now: datetime) -> None:
         raise
 
 
-def freeze(
-    phone: Phone, *, reason: str, by: Caller, now: datetime, may_strand: bool = True
+def freeze(phone: Phone, *, reason: str, by: Caller, now: datetime) -> bool:
+    """
+    Nothing on the phone counts until it is thawed: no approval, no passcode, no waiting prompt; the sessions it
+    opened end, but for the caller's own. Everybody on it is told. False when it is not active. A lost phone is
+    frozen whatever it leaves behind.
+    """
+    return _freeze(phone, reason, True, by=by, now=now)
+
+
+def freeze_by_staff(
+    phone: Phone, *, reason: str, by: Caller, now: datetime, may_strand: bool = False
 ) -> bool:
     """
-    Nothing on the phone counts until it is thawed: no approval, no passcode, no waiting prompt. Everybody on
-    it is told. False when it is not active. A lost phone is frozen whatever it leaves behind; staff are asked
-    first (`may_strand` is False until they have confirmed). Raises Refused.
+    As `freeze`, for a client who calls. Raises Refused, also where a user would be left without any way in,
+    unless `may_strand` says that this is meant.
     """
     with audit.refusals(
         event=events.PHONE_FROZEN, by=by, subject=None, at=now, phone=str(phone.pk)
     ):
+        _refuse_persons(phone, by)
         return _freeze(phone, reason, may_strand, by=by, now=now)
 
 
@@ -68,6 +78,7 @@ def _freeze(phone: Phone, reason: str, may_strand: bool, *, by: Caller, now: dat
         return False
     rows = list(queries.all_usernames_on([phone]))
     _set_devices(rows, DeviceState.ACTIVE, DeviceState.SUSPENDED)
+    _end_sessions(rows, by)
     prompts.close_on(phone)
     _tell(rows, "phone_frozen", now=now, reason=reason)
     _record(events.PHONE_FROZEN, rows, by=by, now=now, phone=str(phone.pk), reason=reason)
@@ -79,7 +90,7 @@ def thaw(phone: Phone, *, by: Caller, now: datetime, reason: str = "") -> None:
     with audit.refusals(
         event=events.PHONE_THAWED, by=by, subject=by.user, at=now, phone=str(phone.pk)
     ):
-        _refuse_own_person(phone, by)
+        _refuse_persons(phone, by)
         _thaw(phone, reason, by=by, now=now)
 
 
@@ -90,6 +101,7 @@ def _thaw(phone: Phone, reason: str, *, by: Caller, now: datetime) -> None:
         raise Refused(LostRefusal.NOT_FROZEN)
     throttle.clear([(throttle.PIN_OF_PHONE, str(phone.pk))])
     rows = list(queries.all_usernames_on([phone]))
+    _end_sessions(rows, by)  # one that came to be beside the freezing: it would be verified again
     _set_devices(rows, DeviceState.SUSPENDED, DeviceState.ACTIVE)
     _tell(rows, "phone_thawed", now=now)
     _record(events.PHONE_THAWED, rows, by=by, now=now, phone=str(phone.pk), reason=reason)
@@ -111,7 +123,7 @@ def retire(
     with audit.refusals(
         event=events.PHONE_RETIRED, by=by, subject=None, at=now, phone=str(phone.pk)
     ):
-        _refuse_own_person(phone, by)
+        _refuse_persons(phone, by)
         return _retire(phone, reason, may_strand, by=by, now=now)
 
 
@@ -129,12 +141,24 @@ def _retire(phone: Phone, reason: str, may_strand: bool, *, by: Caller, now: dat
     return True
 
 
-def _refuse_own_person(phone: Phone, by: Caller) -> None:
-    """Staff decide about others; a client thaws his own phone, with another device (R12)."""
+def _refuse_persons(phone: Phone, by: Caller) -> None:
+    """
+    Staff decide about others (R12), and an administrator about staff; a client thaws his own phone, with another
+    device.
+    """
     if by.user is None or not by.user.is_staff:
         return
     if queries.is_used_by(phone, by.user):
         raise Refused(LostRefusal.OWN_PERSON)
+    rows = queries.all_usernames_on([phone])
+    if is_below_administrator(by) and rows.filter(user__is_staff=True).exists():
+        raise Refused(StockRefusal.STAFF_USERNAME)
+
+
+def _end_sessions(rows: Sequence[PhoneUser], by: Caller) -> None:
+    end_sessions(
+        (DeviceGrant(pk=row.grant_id, user_id=row.user_id) for row in rows), but=by.session
+    )
 
 
 def end_usernames(rows: Sequence[PhoneUser], *, now: datetime) -> None:

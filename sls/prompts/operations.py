@@ -296,21 +296,26 @@ def _deny(prompt: LoginPrompt, evidence: str, *, by: Caller, now: datetime) -> N
     audit.record(event=events.PROMPT_DENIED, by=by, subject=prompt.user, at=now, **_facts(prompt))
 
 
-@transaction.atomic(durable=True)
 def handle_report(report: PromptReport, *, note: str, by: Caller, now: datetime) -> bool:
     """
     Staff close a case; False when it is closed already. Prompts stay paused until the client is in. Nobody
     closes a case of his own person (R12): raises Refused.
     """
     assert by.user is not None, "the page needs a login"
-    if by.user.entity.may_be_same_person_as(report.user.entity):
-        raise Refused(PromptRefusal.OWN_PERSON)
+    facts = {"login": _login(report.prompt)}
+    with audit.refusals(event=events.REPORT_HANDLED, by=by, subject=report.user, at=now, **facts):
+        if by.user.entity.may_be_same_person_as(report.user.entity):
+            raise Refused(PromptRefusal.OWN_PERSON)
+        return _handle(report, note, by=by, now=now)
+
+
+@transaction.atomic(durable=True)
+def _handle(report: PromptReport, note: str, *, by: Caller, now: datetime) -> bool:
     still_open = PromptReport.objects.filter(pk=report.pk, handled_at__isnull=True)
     if not still_open.update(handled_by=by.user, handled_at=now, note=note):
         return False
-    audit.record(
-        event=events.REPORT_HANDLED, by=by, subject=report.user, at=now, login=_login(report.prompt)
-    )
+    facts = {"login": _login(report.prompt), "note": note}
+    audit.record(event=events.REPORT_HANDLED, by=by, subject=report.user, at=now, **facts)
     return True
 
 

@@ -10,18 +10,16 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
-from django_otp import DEVICE_ID_SESSION_KEY
 
 from portal import audit
 from portal.caller import Caller
 from portal.errors import Refused
-from portal.models import BrowserSession, User
+from portal.models import User
 from portal.outbox.enqueue import enqueue, message
-from portal.sessions import SessionStore
 from sls import events
 from sls.catalog import DeviceKind
 from sls.devices import queries as devices
-from sls.devices.operations import refuse_own_person
+from sls.devices.operations import end_sessions, refuse_persons
 from sls.devices.queries import Affected
 from sls.devices.rules import StockRefusal
 from sls.models import (
@@ -58,7 +56,7 @@ def suspend(
 
 
 def _refuse(device: SecurityDevice, by: Caller) -> None:
-    refuse_own_person(device, by)
+    refuse_persons(device, by)
     if device.kind == DeviceKind.IB_KEY:
         raise Refused(SuspensionRefusal.FREEZE_THE_PHONE)
 
@@ -82,7 +80,7 @@ def _suspend(
     challenges.filter(expires_at__gt=now).update(expires_at=now)
     assert by.user is not None, "the admin's pages need a login"
     rows = _users_of(device, now=now)
-    _end_sessions(rows)
+    end_sessions(_grants(rows))
     row = Suspension.objects.create(
         device=device,
         reason=reason,
@@ -116,18 +114,8 @@ def _wake(rows: list[Affected]) -> list[int]:
     return keys
 
 
-def _end_sessions(rows: list[Affected]) -> None:
-    """End those sessions that this device has opened; one opened with another device goes on."""
-    opened_by = {
-        DeviceGrant(pk=row.mine.grant_id, user_id=row.user_id).persistent_id for row in rows
-    }
-    sessions = BrowserSession.objects.filter(user__in=[row.user_id for row in rows])
-    ended = [row.pk for row in sessions if _data(row).get(DEVICE_ID_SESSION_KEY) in opened_by]
-    BrowserSession.objects.filter(pk__in=ended).delete()
-
-
-def _data(session: BrowserSession) -> dict[str, Any]:
-    return dict(SessionStore().decode(session.session_data))
+def _grants(rows: list[Affected]) -> list[DeviceGrant]:
+    return [DeviceGrant(pk=row.mine.grant_id, user_id=row.user_id) for row in rows]
 
 
 def resume(device: SecurityDevice, *, reason: str, by: Caller, now: datetime) -> Suspension:
@@ -147,7 +135,9 @@ def _resume(device: SecurityDevice, reason: str, *, by: Caller, now: datetime) -
     waiting = Suspension.objects.filter(pk=row.pk, resumed_at__isnull=True)
     waiting.update(resumed_by=by.user, resumed_at=now, resume_reason=reason)
     rows = _users_of(device, now=now)
-    _end_sessions(rows)  # one that came to be beside the suspension: it would be verified again
+    end_sessions(
+        _grants(rows)
+    )  # one that came to be beside the suspension: it would be verified again
     woken = DeviceGrant.objects.filter(
         pk__in=row.awakened, user__in=_borrowers(rows), state=GrantState.ACTIVE
     )

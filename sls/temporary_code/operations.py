@@ -21,6 +21,7 @@ from portal.models import OutboxMessage, User
 from portal.outbox.enqueue import enqueue, message
 from sls import events
 from sls.devices import operations as devices
+from sls.devices.rules import StockRefusal
 from sls.models import CodeRequestState, IdentityCheck, SecurityDevice, TemporaryCodeRequest
 from sls.models.temporary import OPEN_CODE_REQUESTS
 
@@ -160,7 +161,10 @@ def _told(asked: TemporaryCodeRequest, device: SecurityDevice, *, now: datetime)
 
 
 def _refuse_persons(asked: TemporaryCodeRequest) -> None:
-    """R12: maker, checker and client are three natural persons, whatever their usernames."""
+    """
+    R12: maker, checker and client are three natural persons, whatever their usernames; for a username of staff
+    an administrator asks.
+    """
     client, maker, checker = asked.user.entity, asked.made_by.entity, asked.decided_by
     if client.may_be_same_person_as(maker) or (
         checker and client.may_be_same_person_as(checker.entity)
@@ -168,6 +172,8 @@ def _refuse_persons(asked: TemporaryCodeRequest) -> None:
         raise Refused(CodeRefusal.OWN_PERSON)
     if checker and maker.may_be_same_person_as(checker.entity):
         raise Refused(CodeRefusal.SAME_STAFF)
+    if asked.user.is_staff and not asked.made_by.is_superuser:
+        raise Refused(StockRefusal.STAFF_USERNAME)
 
 
 def _refuse_client(asked: TemporaryCodeRequest) -> None:

@@ -126,7 +126,7 @@ def test_nobody_asks_or_confirms_for_his_own_person(log_in, client):
     allow("officer_client", "request_temporary_code")
     staff = log_in("officer_client")
     assert refusal_on(staff.post(ASK, WANTED | {"username": client})) == "own_person"
-    request = asked(username=client)
+    request = asked(username=client, by=by("administrator"))
     assert refusal_on(staff.post(page(request, "decide"), {"confirm": "1"})) == "own_person"
     assert state_of(request) == "requested"
     assert AuditEvent.objects.filter(facts__refused="own_person").count() == 2

@@ -1,8 +1,11 @@
 """What staff do with phones and with logins that clients denied."""
 
 import pytest
+from django.contrib.auth import SESSION_KEY
+from django_otp import DEVICE_ID_SESSION_KEY
 
-from portal.models import AuditEvent, OutboxMessage
+from portal.models import AuditEvent, BrowserSession, OutboxMessage
+from portal.sessions import SessionStore
 from sls.models import Phone, PhoneUser, PromptReport
 from tests.conftest import person
 from tests.handset import demo_phone
@@ -56,6 +59,31 @@ def test_a_reason_is_needed(log_in):
     assert Phone.objects.get().state == "active"
 
 
+def test_a_frozen_phones_sessions_end_and_do_not_come_back(log_in):
+    client, mei = log_in("support"), person("phone_user")
+    session = SessionStore()
+    session[SESSION_KEY], session[DEVICE_ID_SESSION_KEY] = mei.pk, mei.grants.get().persistent_id
+    session.create()
+    opened = BrowserSession.objects.get(user=mei)
+    client.post(page_of("freeze"), {"reason": "lost", "may_strand": "on"})
+    assert not BrowserSession.objects.filter(user=mei).exists()
+    opened.save(force_insert=True)  # it came to be beside the freezing
+    client.post(page_of("thaw"), {"reason": "found"})
+    assert not BrowserSession.objects.filter(user=mei).exists()
+
+
+def test_nobody_freezes_a_phone_of_his_own_person_or_of_staff_by_the_desk(log_in):
+    mei = person("phone_user")
+    client = log_in("support")
+    type(mei).objects.filter(pk=mei.pk).update(is_staff=True)
+    answer = client.post(page_of("freeze"), {"reason": "x", "may_strand": "on"})
+    assert 'data-code="staff_username"' in answer.content.decode()
+    type(mei).objects.filter(pk=person("support").pk).update(entity=mei.entity)
+    answer = client.post(page_of("freeze"), {"reason": "x", "may_strand": "on"})
+    assert 'data-code="own_person"' in answer.content.decode()
+    assert Phone.objects.get().state == "active"
+
+
 def test_nobody_thaws_or_disables_a_phone_of_his_own_person(log_in):
     mei = person("phone_user")
     type(mei).objects.filter(pk=person("support").pk).update(entity=mei.entity)
@@ -81,6 +109,11 @@ def test_support_closes_the_case_of_a_denied_login_once(log_in):
     report.refresh_from_db()
     assert report.note == "called back"
     assert AuditEvent.objects.filter(event="sls.prompt.report_handled").count() == 1
+    type(report).objects.update(handled_by=None, handled_at=None)
+    entity = person("phone_user").entity
+    type(report.user).objects.filter(pk=person("support").pk).update(entity=entity)
+    assert client.post(url, {"reason": "mine"}).status_code == 409
+    assert AuditEvent.objects.order_by("number").last().facts["refused"] == "own_person"
 
 
 def test_a_user_switches_seamless_authentication_off_and_no_prompt_is_sent(log_in):

@@ -53,6 +53,13 @@ def test_suspending_stops_the_device_for_all_and_wakes_what_slept_for_it():
     assert (row.awakened, row.reason, row.resumed_at) == ([card.pk], "lost in the tram", None)
 
 
+@pytest.mark.parametrize("plays", ["administrator", "lead", "officer"])
+def test_support_shuts_no_colleague_out(plays):
+    assert code_of(suspend, plays) == "staff_username"
+    assert device_of(plays).state == "active"
+    assert suspend("lead", "administrator")
+
+
 def test_what_sleeps_on_a_suspended_device_wakes_with_it():
     """Both devices suspended, the borrowed one revoked: the own one must not sleep for good."""
     borrow("owner", "requester")

@@ -182,11 +182,16 @@ def test_nobody_asks_for_himself_or_another_username_of_his(client):
 
 @pytest.mark.parametrize("client", ["officer_client", "requester", "other_entity"])
 def test_nobody_confirms_for_himself_or_another_username_of_his(client):
-    asked = ask(client)
+    asked = ask(client, "administrator")
     assert code_of(operations.confirm, read(asked), by=by("officer_client"), now=NOW) == (
         "own_person"
     )
     assert state_of(asked) == "requested"
+
+
+def test_a_code_for_a_username_of_staff_is_asked_for_by_an_administrator():
+    assert code_of(ask, "lead") == "staff_username"
+    assert state_of(ask("lead", "administrator")) == "requested"
 
 
 def test_only_the_maker_reads_the_code_out():
