@@ -1,6 +1,7 @@
 """Django's database sessions, in a table their users can look at, and with fewer statements."""
 
 import secrets
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -11,7 +12,9 @@ from django.db import IntegrityError
 from django.db.models import BigIntegerField, CharField, DateTimeField, QuerySet, TextField
 from django.http import HttpRequest
 from django.utils import timezone
+from django_otp import DEVICE_ID_SESSION_KEY
 
+from portal.caller import digest_of_session
 from portal.compiled import compiled, compiled_update, insert
 
 KEY_LENGTH = 40  # hex digits: 160 bits
@@ -144,3 +147,18 @@ def open_for(request: HttpRequest, *, address: str, browser: str, since: str = "
 
 def _time(text: str | None) -> datetime | None:
     return datetime.fromisoformat(text) if text else None
+
+
+def end_proven_by(devices: Mapping[str, int], *, but: str = "") -> None:
+    """
+    End those sessions that have proven one of `devices`, the users' ids by django-otp's names of them; one that
+    has proven another device goes on, and so does the caller's own, whose digest is `but`.
+    """
+    rows = SessionStore.get_model_class().objects
+    ended = [
+        row.pk
+        for row in rows.filter(user__in=devices.values())
+        if SessionStore().decode(row.session_data).get(DEVICE_ID_SESSION_KEY) in devices
+        and digest_of_session(row.pk) != but
+    ]
+    rows.filter(pk__in=ended).delete()

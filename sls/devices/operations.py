@@ -2,7 +2,7 @@
 
 import json
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from itertools import chain
@@ -10,14 +10,12 @@ from itertools import chain
 from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import Exists, OuterRef
-from django_otp import DEVICE_ID_SESSION_KEY
 
 from portal import audit, steps, vault
-from portal.caller import SYSTEM, Caller, digest_of_session
+from portal.caller import SYSTEM, Caller
 from portal.errors import Refused
-from portal.models import BrowserSession, Entity, OutboxMessage, User
+from portal.models import OutboxMessage, User
 from portal.outbox.enqueue import enqueue, message
-from portal.sessions import SessionStore
 from sls import codecard, codes, events, oath
 from sls.catalog import DSC_PLUS_SUITE, IB_KEY_SUITE, DeviceKind
 from sls.models import (
@@ -31,7 +29,7 @@ from sls.models import (
 from sls.models.device import LIVE, ON_KEPT_DEVICE
 from sls.models.share import OPEN
 
-from . import challenges, queries
+from . import challenges, guards, queries
 from .rules import StockLine, StockRefusal
 
 NOT_OVER = [DeviceState.ACTIVE, DeviceState.SUSPENDED]
@@ -133,10 +131,10 @@ def provision(
     users = queries.active_users(set(names.values()))
     if len(users) < len(set(names.values())):
         raise Refused(StockRefusal.OWNER_UNKNOWN)
-    person = _staff_person(by)
+    person = guards.staff_person(by)
     if person and any(person.may_be_same_person_as(user.entity) for user in users.values()):
         raise Refused(StockRefusal.OWN_PERSON)
-    if is_below_administrator(by) and any(user.is_staff for user in users.values()):
+    if guards.is_below_administrator(by) and any(user.is_staff for user in users.values()):
         raise Refused(StockRefusal.STAFF_USERNAME)
     SecurityDevice.objects.bulk_create(devices)
     handed_over = [
@@ -183,11 +181,6 @@ def _own(device: SecurityDevice, user: User, *, now: datetime) -> DeviceGrant:
     )
 
 
-def _staff_person(by: Caller) -> Entity | None:
-    """The person behind a member of staff: nobody decides about his own devices (R12)."""
-    return by.user.entity if by.user and by.user.is_staff else None
-
-
 @transaction.atomic(durable=True)
 def hand_over(device: SecurityDevice, user: User, *, by: Caller, now: datetime) -> DeviceGrant:
     """Make `user` the owner of a device from stock; it is active at once."""
@@ -216,7 +209,7 @@ def _print_card(device: SecurityDevice, *, by: Caller, now: datetime) -> tuple[s
         raise Refused(StockRefusal.NOT_PRINTABLE)
     if queries.has_answered(device):
         raise Refused(StockRefusal.CARD_IN_USE)
-    refuse_persons(device, by)
+    guards.refuse_persons(device, by)
     cells = challenges.cells_of(device)
     own = DeviceGrant.objects.filter(device=device, state__in=LIVE, share__isnull=True)
     grant = own.select_related("user").first()
@@ -228,39 +221,6 @@ def _print_card(device: SecurityDevice, *, by: Caller, now: datetime) -> tuple[s
         device=device.serial_masked,
     )
     return cells
-
-
-def refuse_persons(device: SecurityDevice, by: Caller) -> None:
-    """
-    Raises Refused for a member of staff whose own person uses the device (R12), and where a colleague does: else
-    Support could shut the whole house out, and only an administrator may bring it back.
-    """
-    person = _staff_person(by)
-    if person and queries.is_used_by_person(device, person):
-        raise Refused(StockRefusal.OWN_PERSON)
-    if is_below_administrator(by) and queries.is_used_by_staff(device):
-        raise Refused(StockRefusal.STAFF_USERNAME)
-
-
-def is_below_administrator(by: Caller) -> bool:
-    """A member of staff who may not decide about usernames of staff."""
-    return by.user is not None and by.user.is_staff and not by.user.is_superuser
-
-
-def end_sessions(grants: Iterable[DeviceGrant], *, but: str = "") -> None:
-    """
-    End those sessions that these grants have opened; one opened with another device goes on, and so does the
-    caller's own, whose digest is `but`.
-    """
-    opened_by = {grant.persistent_id: grant.user_id for grant in grants}
-    sessions = BrowserSession.objects.filter(user__in=opened_by.values())
-    ended = [
-        row.pk
-        for row in sessions
-        if SessionStore().decode(row.session_data).get(DEVICE_ID_SESSION_KEY) in opened_by
-        and digest_of_session(row.pk) != but
-    ]
-    BrowserSession.objects.filter(pk__in=ended).delete()
 
 
 def revoke(
@@ -287,7 +247,7 @@ def revoke(
 def _revoke(
     device: SecurityDevice, reason: str, may_strand: bool, *, by: Caller, now: datetime
 ) -> bool:
-    refuse_persons(device, by)
+    guards.refuse_persons(device, by)
     # Read before the claim, which takes the ways in away; read inside, because a colleague may be at it too.
     stranded = queries.stranded_by(device, now=now)
     claimed = SecurityDevice.objects.filter(pk=device.pk).exclude(state=DeviceState.REVOKED)

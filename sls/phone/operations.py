@@ -15,8 +15,9 @@ from portal.models import User
 from portal.models.account import normalise_username
 from portal.outbox import subscriptions
 from portal.outbox.enqueue import enqueue, message
+from portal.sessions import end_proven_by
 from sls import events, pins
-from sls.devices.operations import end_sessions, is_below_administrator
+from sls.devices.guards import is_below_administrator
 from sls.devices.rules import StockRefusal
 from sls.models import (
     DeviceGrant,
@@ -156,9 +157,8 @@ def _refuse_persons(phone: Phone, by: Caller) -> None:
 
 
 def _end_sessions(rows: Sequence[PhoneUser], by: Caller) -> None:
-    end_sessions(
-        (DeviceGrant(pk=row.grant_id, user_id=row.user_id) for row in rows), but=by.session
-    )
+    grants = [DeviceGrant(pk=row.grant_id, user_id=row.user_id) for row in rows]
+    end_proven_by({grant.persistent_id: grant.user_id for grant in grants}, but=by.session)
 
 
 def end_usernames(rows: Sequence[PhoneUser], *, now: datetime) -> None:

@@ -16,10 +16,11 @@ from portal.caller import Caller
 from portal.errors import Refused
 from portal.models import User
 from portal.outbox.enqueue import enqueue, message
+from portal.sessions import end_proven_by
 from sls import events
 from sls.catalog import DeviceKind
 from sls.devices import queries as devices
-from sls.devices.operations import end_sessions, refuse_persons
+from sls.devices.guards import refuse_persons
 from sls.devices.queries import Affected
 from sls.devices.rules import StockRefusal
 from sls.models import (
@@ -80,7 +81,7 @@ def _suspend(
     challenges.filter(expires_at__gt=now).update(expires_at=now)
     assert by.user is not None, "the admin's pages need a login"
     rows = _users_of(device, now=now)
-    end_sessions(_grants(rows))
+    _end_sessions(rows)
     row = Suspension.objects.create(
         device=device,
         reason=reason,
@@ -114,8 +115,9 @@ def _wake(rows: list[Affected]) -> list[int]:
     return keys
 
 
-def _grants(rows: list[Affected]) -> list[DeviceGrant]:
-    return [DeviceGrant(pk=row.mine.grant_id, user_id=row.user_id) for row in rows]
+def _end_sessions(rows: list[Affected]) -> None:
+    grants = [DeviceGrant(pk=row.mine.grant_id, user_id=row.user_id) for row in rows]
+    end_proven_by({grant.persistent_id: grant.user_id for grant in grants})
 
 
 def resume(device: SecurityDevice, *, reason: str, by: Caller, now: datetime) -> Suspension:
@@ -135,9 +137,7 @@ def _resume(device: SecurityDevice, reason: str, *, by: Caller, now: datetime) -
     waiting = Suspension.objects.filter(pk=row.pk, resumed_at__isnull=True)
     waiting.update(resumed_by=by.user, resumed_at=now, resume_reason=reason)
     rows = _users_of(device, now=now)
-    end_sessions(
-        _grants(rows)
-    )  # one that came to be beside the suspension: it would be verified again
+    _end_sessions(rows)  # one that came to be beside the suspension: it would be verified again
     woken = DeviceGrant.objects.filter(
         pk__in=row.awakened, user__in=_borrowers(rows), state=GrantState.ACTIVE
     )
