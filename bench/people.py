@@ -11,7 +11,7 @@ from portal.hashers import Cheap, OneLaneArgon2
 from portal.models import Entity, User
 from sls import codecard, oath
 from sls.catalog import DSC_PLUS_SUITE, DeviceKind
-from sls.devices import operations as devices
+from sls.devices import making
 from sls.models import (
     Challenge,
     ChallengeState,
@@ -95,7 +95,7 @@ def own(user: User, device: SecurityDevice, share: ShareRequest | None = None) -
 
 def dsc(key: bytes) -> SecurityDevice:
     serial = f"DSC-{secrets.token_hex(6).upper()}"
-    return devices.new_dsc_plus(serial=serial, key=key, pin=PIN, now=NOW)
+    return making.new_dsc_plus(serial=serial, key=key, pin=PIN, now=NOW)
 
 
 def holders(prefix: str, count: int, *, cheap: bool = True) -> list[Person]:
@@ -122,7 +122,7 @@ def pairs(prefix: str, count: int, *, cheap: bool = True) -> list[Pair]:
         user = users([name], [entity_user.entity], entity_user.password)[0]
         cells = codecard.new_cells()
         serial = f"SCC-{secrets.token_hex(6).upper()}"
-        card = devices.new_code_card(serial=serial, now=NOW, cells=cells)
+        card = making.new_code_card(serial=serial, now=NOW, cells=cells)
         card.save(force_insert=True)
         own(user, card).save()
         made.append(Pair(Person(name, cells=tuple(cells)), owner))

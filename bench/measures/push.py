@@ -60,7 +60,7 @@ def run(where: Stage, options: Options) -> list[Row]:
 
 def _usernames(handset: Handset, size: int) -> list[str]:
     """Users whose IB Keys are all on one phone."""
-    from sls.devices import operations as devices
+    from sls.devices import making
     from sls.models import DeviceGrant, Phone, PhoneState, PhoneUser, Platform, SecurityDevice
 
     pin_key = secrets.token_bytes(32)
@@ -78,7 +78,7 @@ def _usernames(handset: Handset, size: int) -> list[str]:
     names = [f"push-{number}" for number in range(size)]
     made = people.users(names, people.entities(size), people.hashed())
     things = [
-        devices.new_ib_key(serial=f"IBK-{number:08}", key=secrets.token_bytes(32), now=NOW)
+        making.new_ib_key(serial=f"IBK-{number:08}", key=secrets.token_bytes(32), now=NOW)
         for number in range(size)
     ]
     SecurityDevice.objects.bulk_create(things)

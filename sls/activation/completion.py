@@ -18,6 +18,7 @@ from portal.models import PhoneNumber, User
 from portal.outbox.enqueue import enqueue, message
 from sls import events, pins
 from sls.catalog import DeviceKind
+from sls.devices import making
 from sls.devices import operations as devices
 from sls.models import (
     Phone,
@@ -261,7 +262,7 @@ def _new_phone_user(
     *,
     now: datetime,
 ) -> PhoneUser:
-    device = devices.new_ib_key(serial=devices.new_serial("IBK"), key=ocra_key, now=now)
+    device = making.new_ib_key(serial=making.new_serial("IBK"), key=ocra_key, now=now)
     device.save(force_insert=True)
     grant = devices.activate(device, activation.user, now=now)
     devices.retire(activation.user, [DeviceKind.SMS], now=now)  # KB1131

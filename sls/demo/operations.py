@@ -15,7 +15,7 @@ from portal.caller import SYSTEM
 from portal.models import Allowance, Entity, OutboxMessage, PhoneNumber, User
 from sls import events
 from sls.catalog import DeviceKind
-from sls.devices import operations as devices
+from sls.devices import making
 from sls.models import (
     CallerCheck,
     Challenge,
@@ -124,19 +124,19 @@ def _user(wanted: cast.DemoUser, entity: Entity) -> User:
 def _device(wanted: cast.DemoDevice, user: User, *, now: datetime) -> None:
     match wanted.kind:
         case DeviceKind.CODE_CARD:
-            device = devices.new_code_card(
+            device = making.new_code_card(
                 serial=wanted.serial, now=now, cells=list(wanted.cells.values())
             )
         case DeviceKind.TEMPORARY_CODE:
-            device = devices.new_temporary_code(
+            device = making.new_temporary_code(
                 serial=wanted.serial, code=wanted.temporary_code, now=now
             )
         case DeviceKind.IB_KEY:
-            device = devices.new_ib_key(
+            device = making.new_ib_key(
                 serial=wanted.serial, key=bytes.fromhex(wanted.secret), now=now
             )
         case _:
-            device = devices.new_dsc_plus(
+            device = making.new_dsc_plus(
                 serial=wanted.serial, key=bytes.fromhex(wanted.secret), pin=wanted.pin, now=now
             )
     device.save(force_insert=True)

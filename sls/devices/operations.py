@@ -1,23 +1,20 @@
 """Devices coming and going: provisioning, handing over, revoking."""
 
-import json
-import secrets
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from itertools import chain
 
-from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import Exists, OuterRef
 
-from portal import audit, steps, vault
+from portal import audit, steps
 from portal.caller import SYSTEM, Caller
 from portal.errors import Refused
 from portal.models import OutboxMessage, User
 from portal.outbox.enqueue import enqueue, message
-from sls import codecard, codes, events, oath
-from sls.catalog import DSC_PLUS_SUITE, IB_KEY_SUITE, DeviceKind
+from sls import codecard, codes, events
+from sls.catalog import DeviceKind
 from sls.models import (
     DeviceGrant,
     DeviceState,
@@ -29,61 +26,10 @@ from sls.models import (
 from sls.models.device import LIVE, ON_KEPT_DEVICE
 from sls.models.share import OPEN
 
-from . import challenges, guards, queries
+from . import challenges, guards, making, queries
 from .rules import StockLine, StockRefusal
 
 NOT_OVER = [DeviceState.ACTIVE, DeviceState.SUSPENDED]
-
-
-def new_dsc_plus(*, serial: str, key: bytes, pin: str, now: datetime) -> SecurityDevice:
-    """An unsaved DSC+ with its sealed record: the key and the hash of the PIN. ValueError if malformed."""
-    if len(key) < 20:
-        raise ValueError("the key of a DSC+ has at least 20 bytes")
-    device = SecurityDevice(kind=DeviceKind.DSC_PLUS, serial=serial, created_at=now)
-    record = {
-        "suite": DSC_PLUS_SUITE,
-        "key": key.hex(),
-        "pin_hash": oath.pin_hash(DSC_PLUS_SUITE, pin).hex(),
-    }
-    vault.sealed_field(device, "secret").seal_into(device, json.dumps(record))
-    return device
-
-
-def new_code_card(
-    *,
-    serial: str,
-    now: datetime,
-    cells: Sequence[str] | None = None,
-    kind: DeviceKind = DeviceKind.CODE_CARD,
-    expires_at: datetime | None = None,
-) -> SecurityDevice:
-    """An unsaved card with its sealed cells; new random ones unless given."""
-    device = SecurityDevice(kind=kind, serial=serial, created_at=now, expires_at=expires_at)
-    record = {"cells": list(cells or codecard.new_cells())}
-    vault.sealed_field(device, "secret").seal_into(device, json.dumps(record))
-    return device
-
-
-def new_ib_key(*, serial: str, key: bytes, now: datetime) -> SecurityDevice:
-    """An unsaved IB Key: its OCRA key answers offline challenges; the PIN stays on the phone."""
-    device = SecurityDevice(kind=DeviceKind.IB_KEY, serial=serial, created_at=now)
-    record = {"suite": IB_KEY_SUITE, "key": key.hex()}
-    vault.sealed_field(device, "secret").seal_into(device, json.dumps(record))
-    return device
-
-
-def new_temporary_code(*, serial: str, code: str, now: datetime) -> SecurityDevice:
-    """An unsaved Temporary Code, whose two stages are counted from `now`."""
-    full_until = now + settings.TEMPORARY_CODE_FULL
-    device = SecurityDevice(
-        kind=DeviceKind.TEMPORARY_CODE,
-        serial=serial,
-        created_at=now,
-        full_access_until=full_until,
-        expires_at=full_until + settings.TEMPORARY_CODE_LIMITED,
-    )
-    vault.sealed_field(device, "secret").seal_into(device, json.dumps({"code": code}))
-    return device
 
 
 def take_in(lines: Sequence[StockLine], *, by: Caller, now: datetime) -> int:
@@ -104,8 +50,8 @@ def take_in(lines: Sequence[StockLine], *, by: Caller, now: datetime) -> int:
 def _from_line(line: StockLine, *, now: datetime) -> SecurityDevice:
     if line.kind == DeviceKind.DSC_PLUS:
         key = bytes.fromhex(line.secret)
-        return new_dsc_plus(serial=line.serial, key=key, pin=line.pin, now=now)
-    return new_code_card(serial=line.serial, now=now, cells=_cells(line.secret))
+        return making.new_dsc_plus(serial=line.serial, key=key, pin=line.pin, now=now)
+    return making.new_code_card(serial=line.serial, now=now, cells=_cells(line.secret))
 
 
 def _cells(text: str) -> list[str]:
@@ -300,24 +246,12 @@ def _revoke(
     return True
 
 
-def new_sms(*, number: str, now: datetime) -> SecurityDevice:
-    """An unsaved stand-in for a mobile number; the serial number ends as the number does."""
-    serial = f"{new_serial('SMS')}-{number[-4:]}"
-    device = SecurityDevice(kind=DeviceKind.SMS, serial=serial, created_at=now)
-    vault.sealed_field(device, "secret").seal_into(device, json.dumps({"number": number}))
-    return device
-
-
-def new_serial(prefix: str) -> str:
-    return f"{prefix}-{secrets.token_hex(5).upper()}"
-
-
 @transaction.atomic
 def give_temporary_code(user: User, *, now: datetime) -> tuple[DeviceGrant, str]:
     """Draw a code for `user`, in place of any he has; the grant, and the code for the only time."""
     retire(user, [DeviceKind.TEMPORARY_CODE], now=now)
     code = codes.new_temporary()
-    device = new_temporary_code(serial=new_serial("TMP"), code=code, now=now)
+    device = making.new_temporary_code(serial=making.new_serial("TMP"), code=code, now=now)
     device.save(force_insert=True)
     return activate(device, user, now=now), code
 

@@ -17,7 +17,7 @@ from portal.models import PhoneNumber, User
 from portal.outbox.enqueue import enqueue, message
 from sls import events
 from sls.catalog import DeviceKind
-from sls.devices import challenges
+from sls.devices import challenges, making
 from sls.devices import operations as devices
 from sls.devices.rules import ProofRefusal
 from sls.models import DeviceGrant, DeviceState, NumberCheck, NumberCheckState, Purpose
@@ -101,7 +101,7 @@ def _new_check(user: User, number: PhoneNumber, *, now: datetime) -> NumberCheck
     replaced = list(open_ones.values_list("device", flat=True))
     open_ones.update(state=NumberCheckState.REPLACED)
     Device.objects.filter(pk__in=replaced).update(state=DeviceState.REVOKED)
-    device = devices.new_sms(number=number.e164, now=now)
+    device = making.new_sms(number=number.e164, now=now)
     device.save(force_insert=True)
     return NumberCheck.objects.create(user=user, number=number, device=device, sent_at=now)
 

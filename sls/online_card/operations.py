@@ -17,7 +17,7 @@ from portal.models import User
 from portal.outbox.enqueue import enqueue, message
 from sls import events
 from sls.catalog import DeviceKind
-from sls.devices import challenges
+from sls.devices import challenges, making
 from sls.devices import operations as devices
 from sls.models import (
     CardRequestState,
@@ -49,8 +49,8 @@ def _request(user: User, *, by: Caller, now: datetime) -> OnlineCardRequest:
     unconfirmed.update(state=CardRequestState.REPLACED)
     SecurityDevice.objects.filter(pk__in=replaced).update(state=DeviceState.REVOKED)
     expires_at = now + settings.CARD_REQUEST_LIFE
-    device = devices.new_code_card(
-        serial=devices.new_serial("OCC"),
+    device = making.new_code_card(
+        serial=making.new_serial("OCC"),
         kind=DeviceKind.ONLINE_CARD,
         now=now,
         expires_at=expires_at,

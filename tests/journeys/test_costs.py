@@ -6,8 +6,7 @@ from django.test import Client
 
 from portal.models import User
 from sls.demo import operations as demo
-from sls.devices import challenges
-from sls.devices import operations as devices
+from sls.devices import challenges, making
 from sls.models import Challenge, ChallengeState, DeviceGrant, Purpose
 from tests.conftest import NOW, PLAYS, LogIn, password, person, press, question_on
 from tests.counting import counting
@@ -48,7 +47,7 @@ def test_the_device_list_costs_at_most_4_statements_and_writes_nothing(log_in: L
         client.get(HOME)
     owner = person("owner")
     for number in range(10):
-        card = devices.new_code_card(serial=f"MORE-{number:04}", now=NOW)
+        card = making.new_code_card(serial=f"MORE-{number:04}", now=NOW)
         card.save(force_insert=True)
         for user in [owner, *User.objects.exclude(pk=owner.pk)[:5]]:
             DeviceGrant.objects.create(

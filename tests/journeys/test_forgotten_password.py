@@ -11,6 +11,7 @@ from django.utils import timezone
 from portal import throttle, vault
 from portal.models import AuditEvent, OutboxMessage
 from portal.outbox.rendering import render
+from sls.devices import making
 from sls.devices import operations as devices
 from sls.models import Challenge, PasswordReset, Purpose, ResetState
 from tests.conftest import NOW, PLAYS, LogIn, by, password, person, press, question_on, use_up
@@ -318,7 +319,7 @@ def test_what_changes_on_the_way_ends_it(change, settings):
 
 def test_who_gets_a_device_on_the_way_has_to_show_it():
     client, _page = opened("no_device")
-    card = devices.new_code_card(serial="SCC-77777777", now=NOW)
+    card = making.new_code_card(serial="SCC-77777777", now=NOW)
     card.save(force_insert=True)
     devices.hand_over(card, person("no_device"), by=by("support"), now=NOW)
     assert code_on(set_new(client)) == "reset_over"

@@ -7,7 +7,7 @@ from django.db import IntegrityError
 from django.test import Client
 
 from portal.models import AuditEvent, BrowserSession
-from sls.devices import operations as devices
+from sls.devices import making
 from sls.models import DeviceGrant, GrantState
 from tests.conftest import NOW, PLAYS, LogIn, password, person, press, question_on
 
@@ -186,7 +186,7 @@ def test_the_choice_moves_and_goes(two_devices):
 
 def test_a_preferred_device_that_is_not_active_falls_back_to_the_choice(two_devices):
     card, _dsc = two_devices
-    more = devices.new_code_card(serial="SCC-88888888", now=NOW)
+    more = making.new_code_card(serial="SCC-88888888", now=NOW)
     more.save(force_insert=True)
     DeviceGrant.objects.create(
         user=person("owner"), device=more, state="active", confirmed=True, granted_at=NOW

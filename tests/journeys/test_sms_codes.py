@@ -11,7 +11,7 @@ from django.utils import timezone
 from portal import audit, throttle, vault
 from portal.errors import Refused
 from portal.models import Allowance, AuditEvent, Channel, OutboxMessage, PhoneNumber
-from sls.devices import challenges, queries
+from sls.devices import challenges, making, queries
 from sls.devices import operations as devices
 from sls.login import completion
 from sls.login import operations as login
@@ -251,7 +251,7 @@ def test_beside_a_permanent_device_there_are_no_sms_codes(plays):
 
 def test_the_first_permanent_device_ends_sms_codes_and_they_do_not_come_back():
     grant = in_use()
-    card = devices.new_code_card(serial="SCC-00000001", now=NOW)
+    card = making.new_code_card(serial="SCC-00000001", now=NOW)
     card.save(force_insert=True)
     devices.hand_over(card, person(WHO), by=by("administrator"), now=NOW)
     grant.refresh_from_db()
@@ -263,7 +263,7 @@ def test_the_first_permanent_device_ends_sms_codes_and_they_do_not_come_back():
 
 def test_a_permanent_device_got_by_any_way_silences_sms_at_once_and_the_sweep_records_it():
     grant = in_use()
-    card = devices.new_code_card(serial="SCC-00000001", now=NOW)
+    card = making.new_code_card(serial="SCC-00000001", now=NOW)
     card.save(force_insert=True)
     devices.activate(card, person(WHO), now=NOW)
     assert [g.device for g in queries.usable_grants(person(WHO), now=NOW)] == [card]

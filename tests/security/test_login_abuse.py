@@ -11,7 +11,7 @@ from django.utils import timezone
 from portal import audit, throttle
 from portal.models import AuditEvent
 from portal.throttle import PASSWORD_OF_NAME, SECOND_FACTOR_OF_USER
-from sls.devices import challenges
+from sls.devices import challenges, making
 from sls.devices import operations as devices
 from sls.models import AttemptState, Challenge, DeviceGrant, LoginAttempt, Purpose
 from tests.conftest import NOW, PLAYS, by, password, person, press, question_on, use_up
@@ -185,7 +185,7 @@ def test_the_chooser_takes_only_ones_own_active_devices(whose: str):
             grant.device, reason="lost", may_strand=True, by=by("support"), now=timezone.now()
         )
     else:
-        card = devices.new_code_card(serial="SCC-OTHER", now=NOW)
+        card = making.new_code_card(serial="SCC-OTHER", now=NOW)
         card.save(force_insert=True)
         ended = {"ended_at": NOW} if whose == "ended" else {}
         chosen = DeviceGrant.objects.create(

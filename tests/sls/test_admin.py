@@ -14,7 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from portal.models import AuditEvent, OutboxMessage, User
 from sls import codecard, oath
 from sls.catalog import DSC_PLUS_SUITE
-from sls.devices import challenges, operations
+from sls.devices import challenges, making, operations
 from sls.devices.forms import COLUMNS, MOST_BYTES, MOST_ROWS
 from sls.models import Challenge, DeviceGrant, GrantState, SecurityDevice, ShareRequest, ShareState
 from tests.conftest import DEVICES, NOW, PLAYS, by, person
@@ -465,7 +465,7 @@ def test_a_serial_number_that_was_imported_meanwhile_is_refused_with_a_code(root
 
 
 def test_a_failing_audit_insert_leaves_no_device_behind(on_stage, monkeypatch):
-    device = operations.new_dsc_plus(serial="DSC-90000001", key=b"k" * 20, pin="1", now=NOW)
+    device = making.new_dsc_plus(serial="DSC-90000001", key=b"k" * 20, pin="1", now=NOW)
     monkeypatch.setattr("portal.audit.record", lambda **row: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         operations.provision(

@@ -14,7 +14,7 @@ from django.utils import timezone
 from portal.caller import SYSTEM
 from portal.models import Entity, User
 from sls.catalog import DSC_PLUS_SUITE, PIN_DIGITS
-from sls.devices import operations
+from sls.devices import making, operations
 
 KEY_BYTES = 32
 
@@ -55,7 +55,7 @@ class Command(BaseCommand):
             if not entity.users.exists():
                 Entity.objects.filter(pk=entity.pk).delete()
             raise CommandError("; ".join(error.messages)) from error
-        device = operations.new_dsc_plus(serial=options["serial"], key=key, pin=pin, now=now)
+        device = making.new_dsc_plus(serial=options["serial"], key=key, pin=pin, now=now)
         owners = {device.serial: options["username"]}
         operations.provision([device], by=SYSTEM, now=now, owners=owners)
         self.stdout.write(

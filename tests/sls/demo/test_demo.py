@@ -16,7 +16,7 @@ from portal.outbox.enqueue import enqueue, message
 from sls import codecard, oath
 from sls.catalog import DSC_PLUS_SUITE, IB_KEY_SUITE
 from sls.demo import cast, operations, simulator
-from sls.devices import challenges
+from sls.devices import challenges, making
 from sls.devices import operations as devices
 from sls.login import operations as login
 from sls.mobile import operations as mobile
@@ -202,7 +202,7 @@ def test_a_run_leaves_other_people_alone(on_stage):
     other = User.objects.create_user(
         "somebody.else", "a long Password 9", person("stranger").entity, email="x@example.com"
     )
-    device = devices.new_dsc_plus(serial="DSC-90000001", key=b"k" * 20, pin="1234", now=NOW)
+    device = making.new_dsc_plus(serial="DSC-90000001", key=b"k" * 20, pin="1234", now=NOW)
     devices.provision([device], owners={device.serial: other.username}, by=SYSTEM, now=NOW)
     operations.recreate(now=NOW)
     assert DeviceGrant.objects.get(device=device).user == other

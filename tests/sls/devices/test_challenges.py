@@ -9,7 +9,7 @@ from portal.errors import Refused
 from portal.models import Allowance
 from sls import codecard
 from sls.catalog import DeviceKind
-from sls.devices import challenges, operations
+from sls.devices import challenges, making
 from sls.models import Challenge, ChallengeState, Purpose, SecurityDevice
 from tests.conftest import DEVICES, NOW, PLAYS, person, press
 
@@ -349,7 +349,7 @@ def test_no_mode_lets_a_dsc_plus_question_repeat(settings):
 
 
 def test_a_new_cards_cells_are_those_that_are_expected():
-    device = operations.new_code_card(serial="SCC-99999999", now=NOW)
+    device = making.new_code_card(serial="SCC-99999999", now=NOW)
     cells = challenges.cells_of(device)
     assert len(cells) == codecard.CELL_COUNT
     assert challenges.expected_response(device, "1 224") == cells[0] + cells[-1]

@@ -9,7 +9,7 @@ from django.db import IntegrityError, transaction
 from portal import audit, throttle
 from portal.errors import Refused
 from portal.models import Allowance, AuditEvent, OutboxMessage, User
-from sls.devices import challenges
+from sls.devices import challenges, making
 from sls.devices import operations as devices
 from sls.models import DeviceGrant, OnlineCardRequest, SecurityDevice
 from sls.online_card import operations, queries
@@ -213,7 +213,7 @@ def test_a_failing_audit_leaves_the_card_unconfirmed_and_the_code_alive(monkeypa
 
 def test_the_database_keeps_one_unconfirmed_card_per_user():
     card = request()
-    spare = devices.new_code_card(serial="OCC-SPARE", now=NOW)
+    spare = making.new_code_card(serial="OCC-SPARE", now=NOW)
     spare.save(force_insert=True)
     with pytest.raises(IntegrityError), transaction.atomic():
         OnlineCardRequest.objects.create(
