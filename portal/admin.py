@@ -13,6 +13,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path
 from django.utils import timezone
+from django.utils.html import format_html_join
+from django.utils.safestring import mark_safe
 from django.utils.translation import gettext as say
 from django.utils.translation import gettext_lazy as _
 
@@ -64,8 +66,16 @@ class GroupAdmin(ReadOnly):
     """
 
     list_display = ("name",)
+    ordering = ("name",)
     search_fields = ("name",)
-    fields = ("name", "permissions")
+    fields = ("name", "rights_in_lines")
+
+    @admin.display(description=_("rights"))
+    def rights_in_lines(self, group: Group) -> str:
+        rights = group.permissions.select_related("content_type").order_by(
+            "content_type", "codename"
+        )
+        return format_html_join(mark_safe("<br>"), "{}", ((str(right),) for right in rights))
 
 
 class ReasonForm(forms.Form):

@@ -146,10 +146,9 @@ class CasePages(ReadOnly):
         form = VerdictForm(request.POST)
         is_valid = form.is_valid()
         if is_valid and "confirmed" in request.POST:
-            _keep_draft(request, share_id)
             answer = self._do(request, share_id, partial(call, said=form.said), words)
-            if answer.status_code == 302:
-                del request.session[_draft_of(share_id)]
+            if answer.status_code == 409:
+                _keep_draft(request, share_id)
             return answer
         try:
             case = _looked_at(request, share_id, what="review case")

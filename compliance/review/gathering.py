@@ -222,9 +222,8 @@ def _standing_alerts(parties: tuple[User, User]) -> list[Alert]:
 def _recent_alerts(share: ShareRequest) -> list[Alert]:
     parties = (share.requester, share.owner)
     assert share.submitted_at is not None
-    since = (
-        share.submitted_at - ALERTS_REACH
-    )  # not from now: passing time alone changes no evidence
+    # Not from now: passing time alone changes no evidence.
+    since = share.submitted_at - ALERTS_REACH
     users = [user.pk for user in parties]
     entities = [user.entity_id for user in parties]
 

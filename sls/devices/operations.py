@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from itertools import chain
+from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.db.models import Exists, OuterRef
@@ -214,6 +215,19 @@ def _revoke(
     DeviceGrant.objects.filter(ON_KEPT_DEVICE, user__in=borrowers, state=GrantState.DORMANT).update(
         state=GrantState.ACTIVE, confirmed=True
     )
+    _tell_revoked(device, grants, by=by, now=now, stranded=stranded, reason=reason)
+    return True
+
+
+def _tell_revoked(
+    device: SecurityDevice,
+    grants: list[DeviceGrant],
+    *,
+    by: Caller,
+    now: datetime,
+    **facts: Any,
+) -> None:
+    """A message to each user; one audit row of the device, and one for each user, in whose history it stands."""
     enqueue(
         message(
             user=grant.user,
@@ -225,25 +239,13 @@ def _revoke(
         )
         for grant in grants
     )
-    audit.record(
-        event=events.DEVICE_REVOKED,
-        by=by,
-        subject=None,
-        at=now,
-        device=device.serial_masked,
-        users=[grant.user.username for grant in grants],
-        stranded=stranded,
-        reason=reason,
+    names = [grant.user.username for grant in grants]
+    record = partial(
+        audit.record, event=events.DEVICE_REVOKED, by=by, at=now, device=device.serial_masked
     )
-    for grant in grants:  # it stands in the history of each
-        audit.record(
-            event=events.DEVICE_REVOKED,
-            by=by,
-            subject=grant.user,
-            at=now,
-            device=device.serial_masked,
-        )
-    return True
+    record(subject=None, users=names, **facts)
+    for grant in grants:
+        record(subject=grant.user)
 
 
 @transaction.atomic
