@@ -54,7 +54,11 @@ def _first_that_answers(addresses: Sequence[str], port: int) -> socket.socket:
 
 
 def _cut(reached: socket.socket) -> None:
+    """
+    Who reads meets the end of the answer. Only this side: when the other one is shut as well, Linux answers what
+    still comes with a reset, and an answer that was read already would be lost with it.
+    """
     try:
-        reached.shutdown(socket.SHUT_RDWR)
+        reached.shutdown(socket.SHUT_RD)
     except OSError:
         pass  # it has ended by itself

@@ -164,6 +164,18 @@ def test_a_gateway_that_took_the_message_and_then_drips_has_taken_it(gateway: Ga
     assert time.monotonic() - start < 5  # it would drip for ever
 
 
+def test_what_still_drips_when_the_time_is_over_takes_back_no_answer(gateway: Gateway, monkeypatch):
+    monkeypatch.setattr(reaching, "SECONDS", 0.1)
+
+    def drip(connection: socket.socket) -> None:
+        connection.sendall(b"HTTP/1.1 201 X\r\na: ")
+        while not gateway.closed.wait(0.0005):
+            connection.sendall(b"b")
+
+    gateway.answer = drip
+    assert [send(an_sms()) for _ in range(40)] == [""] * 40
+
+
 def test_an_endless_answer_is_not_read_to_its_end(gateway: Gateway):
     sent = []
 
