@@ -154,13 +154,14 @@ def test_a_wrong_pin_makes_a_wrong_passcode_and_nothing_on_the_phone_tells(visit
     api = FakePhoneApi(MEI)
     holder = phone(visit, api)
     activate(holder)
-    before = api.calls.copy()
+    before = len(api.calls)
     holder.do("authenticate")
     holder.fill(challenge="204718", pin="wrong")
     holder.submit()
     holder.is_on("response")
     assert shown_passcode(holder) != api.response("mei.lantern", "204718")
-    assert api.calls == before
+    # The app asks for what waits by its clock, whatever its user does.
+    assert set(api.calls[before:]) <= {"GET prompts"}
 
 
 def test_five_wrong_pins_freeze_the_phone_also_over_a_restart(visit: Visit):
